@@ -1,0 +1,43 @@
+/*
+ * file.h — every system call on files that journal and engine make, in one place: EINTR is retried, short writes are
+ * completed, errno becomes a status with the file's name. LMDB alone does its own.
+ */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "journal/base/status.h"
+
+/* A directory: mode 0700 whatever the umask when created; must be ours and no symbolic link. */
+settle_status dir_open(const char *path, bool create, int *ret_fd, settle_error *error);
+settle_status dir_open_at(int dir_fd, const char *name, bool create, int *ret_fd, settle_error *error);
+settle_status dir_sync(int dir_fd, const char *name, settle_error *error);
+/* The names in it without "." and "..", sorted; free each and the array with free(). */
+settle_status dir_list(int dir_fd, const char *name, char ***ret_names, size_t *ret_count, settle_error *error);
+
+enum file_mode { FILE_READ, FILE_WRITE, FILE_CREATE /* must not exist */, FILE_CREATE_OR_WRITE };
+/* Mode 0600 whatever the umask when created; never follows a symbolic link; must be a regular file. */
+settle_status file_open_at(int dir_fd, const char *name, enum file_mode mode, int *ret_fd, settle_error *error);
+settle_status file_size(int fd, const char *name, uint64_t *ret_bytes, settle_error *error);
+/* Reads exactly `count` bytes; where the file ends sooner the rest is zeros (a segment is zeros past its end). */
+settle_status file_read_zeros(int fd, const char *name, uint64_t offset, void *ret_bytes, size_t count,
+                              settle_error *error);
+settle_status file_write(int fd, const char *name, uint64_t offset, const void *bytes, size_t count,
+                         settle_error *error);
+settle_status file_write_zeros(int fd, const char *name, uint64_t offset, uint64_t count, settle_error *error);
+settle_status file_sync_data(int fd, const char *name, settle_error *error); /* fdatasync */
+settle_status file_rename_at(int dir_fd, const char *from, const char *to, settle_error *error);
+settle_status file_remove_at(int dir_fd, const char *name, settle_error *error);
+bool file_exists_at(int dir_fd, const char *name);
+void file_close(int fd); /* -1 is fine */
+
+/* The writer's lock of a data directory: an open-file-description lock (fcntl(2) F_OFD_SETLK) on `lock`, which holds the
+ * pid as text. SETTLE_E_BUSY names the holder. Closing the descriptor releases it. */
+settle_status lock_take_at(int dir_fd, int *ret_fd, settle_error *error);
+/* Whether some process holds it; a missing lock file means no. */
+bool lock_is_held_at(int dir_fd);
+
+#endif

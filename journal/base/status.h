@@ -1,0 +1,17 @@
+/* status.h — filling a settle_error, in one line, at the place that knows. */
+#ifndef BASE_STATUS_H
+#define BASE_STATUS_H
+
+#include <settle/event.h>
+
+/* All of them return `status` and accept error == NULL. */
+settle_status fail(settle_error *error, settle_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* With the place: file may be NULL. */
+settle_status fail_at(settle_error *error, settle_status status, const char *file, uint64_t offset_bytes, uint64_t seq,
+                      const char *format, ...) __attribute__((format(printf, 6, 7)));
+/* errno → status, the one place where that is decided. */
+settle_status fail_errno(settle_error *error, int cause_errno, const char *file, const char *what);
+settle_status status_of_errno(int cause_errno);
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * reader.h — reading a journal: frames in order with every check, and single events by position. Any number of readers,
+ * in any process, beside one writer; a reader creates and repairs nothing.
+ *
+ * What a reader may see: while a writer lives, frames below its durable watermark (`journal/watermark`); otherwise every
+ * valid frame. Whatever it hands out is durable.
+ */
+#ifndef JOURNAL_READER_H
+#define JOURNAL_READER_H
+
+#include "journal/record.h"
+#include "journal/segment.h"
+
+/* A place between two frames, and what must hold there. The chain makes it impossible to go on in another history. */
+struct journal_point {
+    uint64_t position; /* of the next frame */
+    uint64_t next_seq;
+    uint64_t time_us; /* greatest time so far */
+    uint32_t chain;
+};
+
+struct frame {
+    uint64_t position, first_seq, time_us, length_bytes;
+    uint32_t event_count, record_count;
+    uint32_t previous_chain, chain;
+    const uint8_t *bytes; /* borrowed: valid until the next call on the reader */
+};
+
+struct journal_reader;
+
+/* `data_fd` is the data directory's descriptor, borrowed for the reader's life. */
+settle_status journal_reader_open(int data_fd, const struct mem *mem, struct journal_reader **ret_reader,
+                                  settle_error *error);
+void journal_reader_close(struct journal_reader *reader); /* NULL is fine */
+
+const uint8_t *journal_reader_id(const struct journal_reader *reader); /* 16 bytes */
+uint64_t journal_reader_segment_bytes(const struct journal_reader *reader);
+const struct segment_list *journal_reader_segments(const struct journal_reader *reader);
+/* Which segment file holds a position, and the offset in it: for messages. "" when none. */
+const char *journal_reader_place(const struct journal_reader *reader, uint64_t position, uint64_t *ret_offset_bytes);
+
+/* Limits what journal_reader_next() hands out; set by the writer's own process. UINT64_MAX: no limit. */
+void journal_reader_limit(struct journal_reader *reader, uint64_t position);
+/* Looks again: new segments, the writer's watermark. Call before reading on after SETTLE_E_END. */
+settle_status journal_reader_refresh(struct journal_reader *reader, settle_error *error);
+
+/* The beginning of the journal (of its first segment present). */
+void journal_reader_begin(const struct journal_reader *reader, struct journal_point *ret_point);
+/*
+ * The frame at *point, fully checked (header, chain, sequence, every record's CRC and bytes), and the point after it.
+ * SETTLE_E_END: no further durable frame. SETTLE_E_CORRUPT: with the segment, the offset and the seq.
+ */
+settle_status journal_reader_next(struct journal_reader *reader, struct journal_point *point, struct frame *ret_frame,
+                                  settle_error *error);
+
+/* How a journal ends; filled by journal_reader_next() when it answers SETTLE_E_END. */
+struct journal_tail {
+    uint64_t torn_position; /* first byte of a torn frame; 0 = clean */
+    uint64_t torn_bytes;    /* up to the last byte that is not zero */
+    bool writer_is_live;
+};
+const struct journal_tail *journal_reader_tail(const struct journal_reader *reader);
+
+/* Iterates the records of a frame: offset starts at 0; false at the end. The frame has been checked. */
+bool frame_next_record(const struct frame *frame, size_t *offset, struct record *ret_record);
+
+/*
+ * One event by its position (of its CONSUMED record): that record and the one that decided it. Checks both CRCs and the
+ * frame's header. The texts borrow from the reader and are valid until its next call.
+ */
+struct event_records {
+    struct record consumed, decided;
+    char id[SETTLE_EVENT_ID_BYTES_MAX + 1];
+    uint64_t frame_position; /* of the frame that holds it */
+};
+settle_status journal_reader_event(struct journal_reader *reader, uint64_t position, struct event_records *ret_event,
+                                   settle_error *error);
+/*
+ * When `seq` was recorded as PERSISTED, looking from the frame at `frame_position` on; 0 = not yet.
+ */
+settle_status journal_reader_persisted(struct journal_reader *reader, uint64_t frame_position, uint64_t seq,
+                                       uint64_t *ret_time_us, settle_error *error);
+
+#endif

@@ -1,0 +1,43 @@
+/* segment.h — segment files: names, headers, listing, creation. One journal's segments all have the same size. */
+#ifndef JOURNAL_SEGMENT_H
+#define JOURNAL_SEGMENT_H
+
+#include "journal/base/file.h"
+#include "journal/format.h"
+
+#define SEGMENT_NAME_BYTES 40
+#define SEGMENT_SPARE_NAME "spare"
+
+struct segment_header {
+    uint32_t compatible, incompatible;
+    uint8_t journal_id[16];
+    uint64_t ordinal, first_seq, segment_bytes, created_us;
+    uint32_t previous_chain;
+};
+
+/* "00000000000000000001-000000.seg": first sequence number, ordinal. */
+void segment_name(uint64_t first_seq, uint64_t ordinal, char ret_name[SEGMENT_NAME_BYTES]);
+bool segment_name_parse(const char *name, uint64_t *ret_first_seq, uint64_t *ret_ordinal);
+
+void segment_header_encode(const struct segment_header *header, uint8_t ret_bytes[SEGMENT_HEADER_BYTES]);
+/* SETTLE_E_CORRUPT or SETTLE_E_UNSUPPORTED with the place. */
+settle_status segment_header_decode(const uint8_t bytes[SEGMENT_HEADER_BYTES], const char *name,
+                                    struct segment_header *ret_header, settle_error *error);
+
+/* The chain value before a journal's first frame. */
+uint32_t segment_chain_genesis(const uint8_t journal_id[16]);
+
+/* The segments of a journal directory in order, headers read and checked against their names and each other: the same
+ * journal id and size, ordinals without a gap, first sequences that do not fall. Other files are passed over. */
+struct segment_entry {
+    char name[SEGMENT_NAME_BYTES];
+    struct segment_header header;
+};
+struct segment_list {
+    struct segment_entry *entries; /* malloc'd */
+    size_t count;
+};
+settle_status segment_list_read(int journal_fd, struct segment_list *ret_list, settle_error *error);
+void segment_list_free(struct segment_list *list);
+
+#endif

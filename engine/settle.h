@@ -10,7 +10,7 @@
  *         …error.text says what and where…
  *     settle_asset usdt = {2, 6, "USDT"};
  *     settle_asset_declare(engine, &usdt, &error);
- *     settle_event deposit = {SETTLE_DEPOSIT, 1733856600000, {NULL, 0}, {{1001, 2, 1000500000}}};
+ *     settle_event deposit = {.type = SETTLE_DEPOSIT, .ts_ms = 1733856600000, .u.transfer = {1001, 2, 1000500000}};
  *     settle_result result;
  *     settle_submit(engine, &deposit, 1, &result, &error);      // returns when the event is on stable storage
  *     settle_close(engine, &error);
@@ -137,19 +137,16 @@ SETTLE_API SETTLE_CHECKED settle_status settle_submit_async(settle *engine, cons
 SETTLE_API SETTLE_CHECKED settle_status settle_flush(settle *engine, settle_error *error);
 
 /*
- * Sources: an ingest loop tells where in its input the next submitted events end; the position is committed in the same
- * frame as their effects, so that it can go on exactly there. `name` 1 … SETTLE_SOURCE_NAME_BYTES_MAX bytes.
- * settle_source_advance() applies to the events submitted before it. settle_source_position(): SETTLE_E_NOT_FOUND when the
- * source was never seen.
+ * Sources: an input that can be read again from a position (a file, a stream). settle_source_open() gives the name its
+ * number in this engine, for settle_event.end, and answers how far it is journalled (0, 0 when it was never seen): the
+ * position of the last event on stable storage, or of the last settle_source_advance(). The position of an event is
+ * committed in the same frame as its effects. settle_source_advance() moves it past input without events; durable with the
+ * next commit or settle_flush(). `name`: 1 … SETTLE_SOURCE_NAME_BYTES_MAX bytes without NUL.
  */
-typedef struct settle_source_position {
-    uint64_t offset_bytes; /* bytes of the source that are journalled */
-    uint64_t line;         /* lines of it */
-} settle_source_position;
-SETTLE_API SETTLE_CHECKED settle_status settle_source_advance(settle *engine, settle_text name,
-                                                              settle_source_position position, settle_error *error);
-SETTLE_API SETTLE_CHECKED settle_status settle_source_find(settle *engine, settle_text name,
+SETTLE_API SETTLE_CHECKED settle_status settle_source_open(settle *engine, settle_text name,
                                                            settle_source_position *ret_position, settle_error *error);
+SETTLE_API SETTLE_CHECKED settle_status settle_source_advance(settle *engine, settle_source_position position,
+                                                              settle_error *error);
 
 /* ---- Asking ------------------------------------------------------------------------------------------------------------ */
 

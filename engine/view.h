@@ -1,27 +1,34 @@
 /*
  * view.h — a read-only look at a data directory for queries: the store's checkpoint plus the journal's tail after it.
- * Needs no writer, creates and repairs nothing, works beside a writer in another process and on a read-only mount. A store
- * that is absent or damaged is done without: the answers then come from the whole journal, and store_fault says why.
+ *
+ * Needs no writer, creates and repairs nothing, works beside a writer in another process and on a read-only mount. A view is
+ * one moment: what comes after it was opened is not seen. A store that is absent or damaged is done without: the answers then
+ * come from the whole journal, and store_fault says why. A view is used by one thread.
  */
 #ifndef ENGINE_VIEW_H
 #define ENGINE_VIEW_H
 
-#include "engine/store.h"
+#include "engine/projection.h"
 
 struct view {
     const struct mem *mem;
-    int data_fd;                    /* -1 when the view borrows an engine's parts */
+    int data_fd; /* -1 when the view borrows an engine's */
     struct journal_reader *reader;
-    struct store *store;            /* NULL: absent or damaged */
-    struct store_snapshot *snapshot;
+    struct store *store; /* NULL: absent or damaged */
     bool owns_store;
-    settle_error store_fault;       /* status SETTLE_OK: the store is good */
-    struct journal_point tail;      /* where the journal's tail begins that the store does not have */
-    settle_asset *assets;           /* all declared, sorted by id */
-    size_t asset_count;
+    struct store_snapshot *snapshot; /* NULL exactly when store is */
+    struct store_meta meta;          /* of the snapshot */
+    settle_error store_fault;        /* status SETTLE_OK: the store is good; SETTLE_E_NOT_FOUND: absent */
+    struct journal_point tail;       /* where the journal's tail begins that the store does not have */
+    struct journal_point end;        /* where it ends, for this view */
+    struct projection overlay;       /* what the tail adds (without ids) */
+    struct registry names;           /* all assets declared */
 };
 
 settle_status view_open(const char *directory, struct view *ret_view, settle_error *error);
+/* A view inside the process of a writer, which shares its store. */
+settle_status view_attach(int borrow_data_fd, struct store *borrow_store, const struct mem *mem, struct view *ret_view,
+                          settle_error *error);
 void view_close(struct view *view); /* also of a zeroed struct */
 
 /* NULL when not declared. */

@@ -118,6 +118,13 @@ typedef struct settle_trade {
     settle_int128 seller_fee;   /* >= 0, minor units of quote, taken from what the seller receives */
 } settle_trade;
 
+/* How far an input has been read. It is committed in the same frame as the effects of the events before it. */
+typedef struct settle_source_position {
+    uint32_t source;       /* number from settle_source_open(); 0 = no source */
+    uint64_t offset_bytes; /* bytes of the source up to here */
+    uint64_t line;         /* lines of it */
+} settle_source_position;
+
 typedef struct settle_event {
     settle_event_type type;
     uint64_t ts_ms;       /* event time, milliseconds since 1970-01-01T00:00:00Z, 0 … SETTLE_TS_MS_MAX */
@@ -126,6 +133,7 @@ typedef struct settle_event {
         settle_transfer transfer;
         settle_trade trade;
     } u;
+    settle_source_position end; /* optional: where this event ends in its source */
 } settle_event;
 
 /* An asset: amounts of it are integers of 10^-scale units. */

@@ -8,6 +8,7 @@
 #ifndef JOURNAL_READER_H
 #define JOURNAL_READER_H
 
+#include "journal/base/mem.h"
 #include "journal/record.h"
 #include "journal/segment.h"
 
@@ -15,15 +16,20 @@
 struct journal_point {
     uint64_t position; /* of the next frame */
     uint64_t next_seq;
-    uint64_t time_us; /* greatest time so far */
+    uint64_t persisted_seq;  /* all events up to here are recorded as PERSISTED before this point */
+    uint64_t time_us;        /* greatest time so far */
+    uint64_t frame_position; /* of the frame that ends here; 0 = none, this is a beginning */
     uint32_t chain;
 };
+#define POINT_PERSISTED_UNKNOWN UINT64_MAX
 
 struct frame {
     uint64_t position, first_seq, time_us, length_bytes;
     uint32_t event_count, record_count;
     uint32_t previous_chain, chain;
-    const uint8_t *bytes; /* borrowed: valid until the next call on the reader */
+    uint64_t last_time_us; /* of the last record; like the next two known once the body is checked */
+    uint64_t persisted_first_seq, persisted_last_seq; /* what its PERSISTED record says; 0 = it has none */
+    const uint8_t *bytes;  /* borrowed: valid until the next call on the reader */
 };
 
 struct journal_reader;
@@ -39,19 +45,27 @@ const struct segment_list *journal_reader_segments(const struct journal_reader *
 /* Which segment file holds a position, and the offset in it: for messages. "" when none. */
 const char *journal_reader_place(const struct journal_reader *reader, uint64_t position, uint64_t *ret_offset_bytes);
 
-/* Limits what journal_reader_next() hands out; set by the writer's own process. UINT64_MAX: no limit. */
-void journal_reader_limit(struct journal_reader *reader, uint64_t position);
+/* Limits what journal_reader_next() hands out; set by the writer's own process, which knows what is durable.
+ * UINT64_MAX: no limit. Sees segments that have come since. */
+settle_status journal_reader_limit(struct journal_reader *reader, uint64_t position, settle_error *error);
 /* Looks again: new segments, the writer's watermark. Call before reading on after SETTLE_E_END. */
 settle_status journal_reader_refresh(struct journal_reader *reader, settle_error *error);
 
-/* The beginning of the journal (of its first segment present). */
+/* The beginning of the journal, and of the segment that holds a position (SETTLE_E_CORRUPT when it is missing). */
 void journal_reader_begin(const struct journal_reader *reader, struct journal_point *ret_point);
+settle_status journal_reader_begin_segment(const struct journal_reader *reader, uint64_t position,
+                                           struct journal_point *ret_point, settle_error *error);
 /*
  * The frame at *point, fully checked (header, chain, sequence, every record's CRC and bytes), and the point after it.
  * SETTLE_E_END: no further durable frame. SETTLE_E_CORRUPT: with the segment, the offset and the seq.
  */
 settle_status journal_reader_next(struct journal_reader *reader, struct journal_point *point, struct frame *ret_frame,
                                   settle_error *error);
+
+/* Whether the journal holds the frame that ends at *point, as it was then: SETTLE_E_CORRUPT when it does not (the journal
+ * was cut behind somebody's back, or is another one). */
+settle_status journal_reader_confirm(struct journal_reader *reader, const struct journal_point *point,
+                                     settle_error *error);
 
 /* How a journal ends; filled by journal_reader_next() when it answers SETTLE_E_END. */
 struct journal_tail {

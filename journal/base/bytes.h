@@ -5,23 +5,26 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <settle/event.h>
 
+/* Through an array of their own: stores straight to `at` make gcc 12 merge neighbouring fields into 60 instructions. */
 static inline void put_u16(uint8_t *at, uint16_t v)
 {
-    at[0] = (uint8_t)v;
-    at[1] = (uint8_t)(v >> 8);
+    const uint8_t bytes[2] = {(uint8_t)v, (uint8_t)(v >> 8)};
+    memcpy(at, bytes, sizeof(bytes));
 }
 static inline void put_u32(uint8_t *at, uint32_t v)
 {
-    put_u16(at, (uint16_t)v);
-    put_u16(at + 2, (uint16_t)(v >> 16));
+    const uint8_t bytes[4] = {(uint8_t)v, (uint8_t)(v >> 8), (uint8_t)(v >> 16), (uint8_t)(v >> 24)};
+    memcpy(at, bytes, sizeof(bytes));
 }
 static inline void put_u64(uint8_t *at, uint64_t v)
 {
-    put_u32(at, (uint32_t)v);
-    put_u32(at + 4, (uint32_t)(v >> 32));
+    const uint8_t bytes[8] = {(uint8_t)v,         (uint8_t)(v >> 8),  (uint8_t)(v >> 16), (uint8_t)(v >> 24),
+                              (uint8_t)(v >> 32), (uint8_t)(v >> 40), (uint8_t)(v >> 48), (uint8_t)(v >> 56)};
+    memcpy(at, bytes, sizeof(bytes));
 }
 static inline void put_u128(uint8_t *at, settle_uint128 v)
 {

@@ -11,7 +11,8 @@
 
 #include "journal/base/status.h"
 
-/* A directory: mode 0700 whatever the umask when created; must be ours and no symbolic link. */
+/* A directory: mode 0700 whatever the umask when created, and then durable in its parent; must be ours and no symbolic
+ * link. create: a writer's call; without it (and with FILE_READ) root may open what belongs to another user. */
 settle_status dir_open(const char *path, bool create, int *ret_fd, settle_error *error);
 settle_status dir_open_at(int dir_fd, const char *name, bool create, int *ret_fd, settle_error *error);
 settle_status dir_sync(int dir_fd, const char *name, settle_error *error);
@@ -37,7 +38,7 @@ void file_close(int fd); /* -1 is fine */
 /* The writer's lock of a data directory: an open-file-description lock (fcntl(2) F_OFD_SETLK) on `lock`, which holds the
  * pid as text. SETTLE_E_BUSY names the holder. Closing the descriptor releases it. */
 settle_status lock_take_at(int dir_fd, int *ret_fd, settle_error *error);
-/* Whether some process holds it; a missing lock file means no. */
+/* Whether some process holds it; a missing lock file means no, one that cannot be examined yes. */
 bool lock_is_held_at(int dir_fd);
 
 #endif

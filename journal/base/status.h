@@ -10,7 +10,7 @@ settle_status fail(settle_error *error, settle_status status, const char *format
 /* With the place: file may be NULL. */
 settle_status fail_at(settle_error *error, settle_status status, const char *file, uint64_t offset_bytes, uint64_t seq,
                       const char *format, ...) __attribute__((format(printf, 6, 7)));
-/* errno → status, the one place where that is decided. */
+/* errno → status, the one place where that is decided. The text is "{what}: {errno's sentence}". */
 settle_status fail_errno(settle_error *error, int cause_errno, const char *file, const char *what);
 settle_status status_of_errno(int cause_errno);
 

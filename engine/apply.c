@@ -1,0 +1,452 @@
+/*
+ * apply.c — from a submitted event to its outcome: look the id up, validate, encode the steps, change the balances.
+ *
+ * The only file that appends events to the journal. Everything here runs under the engine's mutex. An event's records and
+ * its effects in memory come into being together, after every wait and every allocation is behind: there is no way to fail
+ * between them.
+ */
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "engine/engine.h"
+#include "engine/validate.h"
+#include "journal/base/status.h"
+
+#define PREFETCH_EVENTS 8
+#define CLOCK_EVENTS 64 /* one reading of the clock serves this many events of a batch */
+
+static bool frame_is_full(const settle *e, size_t bytes)
+{
+    return frame_room(e->open) < bytes || e->open->frame.event_count >= e->options.commit_events_max ||
+           e->clock.last_us - e->open->frame.time_us > UINT32_MAX;
+}
+
+settle_status engine_frame_room(settle *engine, size_t bytes, settle_error *error)
+{
+    settle *e = engine;
+    assert(bytes <= EVENT_BYTES_MAX + SOURCE_BYTES_MAX);
+    for (;;) {
+        settle_status status = engine_check(e, error);
+        if (status != SETTLE_OK)
+            return status;
+        if (!e->open->is_open || e->open->frame.record_count == 0) {
+            e->open->is_open = false;
+            frame_begin(e->writer, e->open, e->next_seq, clock_now_us(&e->clock));
+            e->open_since_us = monotonic_us();
+            e->open_is_full = false;
+            pthread_cond_signal(&e->commit_wanted);
+        }
+        if (!frame_is_full(e, bytes))
+            return SETTLE_OK;
+        e->open_is_full = true;
+        pthread_cond_signal(&e->commit_wanted);
+        pthread_cond_wait(&e->progress, &e->mutex);
+        e->snapshot_is_fresh = false;
+    }
+}
+
+/* Microseconds from the frame's base to the engine's time. */
+static uint32_t time_delta(const settle *e)
+{
+    assert(e->clock.last_us >= e->open->frame.time_us);
+    return (uint32_t)(e->clock.last_us - e->open->frame.time_us);
+}
+
+/* The position of the source that the open frame has not recorded yet goes into it. Needs room. */
+static void source_record(settle *e)
+{
+    if (e->source_open == 0)
+        return;
+    const struct source_entry *entry = &e->names.sources[e->source_open - 1];
+    struct record_source source = {entry->offset_bytes, entry->line, {entry->name, entry->name_bytes}};
+    frame_append(e->open, record_encode_source(frame_at_end(e->open), &source));
+    e->source_open = 0;
+}
+
+/* ---- Looking an id up ---- */
+
+static const struct frame_buffer *buffer_of(const settle *e, uint64_t position)
+{
+    if (e->open->is_open && position >= e->open->frame.position)
+        return e->open;
+    return e->inflight != NULL && position >= e->inflight->frame.position ? e->inflight : NULL;
+}
+
+/* The two records of an event that may still be in memory only. */
+static settle_status event_read(settle *e, uint64_t position, struct event_records *ret_event, settle_error *error)
+{
+    const struct frame_buffer *buffer = buffer_of(e, position);
+    if (buffer == NULL) {
+        settle_status status = journal_reader_limit(e->lookup, position + 1, error);
+        return status == SETTLE_OK ? journal_reader_event(e->lookup, position, ret_event, error) : status;
+    }
+    struct record_base base = {buffer->frame.first_seq, buffer->frame.time_us};
+    size_t at = (size_t)(position - buffer->frame.position);
+    const char *fault = record_decode(buffer->bytes + at, buffer->used - at, base, &ret_event->consumed);
+    assert(fault == NULL);
+    return SETTLE_OK;
+}
+
+static settle_status position_has_id(settle *e, uint64_t position, const struct event_key *key,
+                                     struct event_records *ret_event, bool *ret_is_same, settle_error *error)
+{
+    settle_status status = event_read(e, position, ret_event, error);
+    if (status != SETTLE_OK)
+        return status;
+    struct event_key other;
+    event_key_of(&ret_event->consumed.u.consumed, &other);
+    *ret_is_same = event_key_equal(key, &other);
+    return SETTLE_OK;
+}
+
+/* In the store: only asked where the id may be there at all. */
+static settle_status store_find(settle *e, const struct event_key *key, struct event_records *ret_event,
+                                uint64_t *ret_position, settle_error *error)
+{
+    *ret_position = 0;
+    if (e->applied.position == 0 || (key->is_natural && key->ts_ms > e->applied_natural_ts_max_ms))
+        return SETTLE_OK;
+    settle_status status = SETTLE_OK;
+    if (!e->snapshot_is_fresh)
+        status = store_snapshot_renew(e->snapshot, error);
+    if (status != SETTLE_OK)
+        return status;
+    e->snapshot_is_fresh = true;
+    uint64_t position = 0;
+    status = store_id_get(e->snapshot, key, &position, error);
+    if (status != SETTLE_OK)
+        return status == SETTLE_E_NOT_FOUND ? SETTLE_OK : status;
+    bool is_same = false;
+    status = position_has_id(e, position, key, ret_event, &is_same, error);
+    if (status == SETTLE_OK && !is_same)
+        status = fail_at(error, SETTLE_E_CORRUPT, "store", position, 0, "the id index points to another event");
+    if (status == SETTLE_OK)
+        *ret_position = position;
+    return status;
+}
+
+/* Position of the first arrival of an id, 0 when it is new; the event as it came then. */
+static settle_status id_find(settle *e, const struct event_key *key, uint64_t hash, struct event_records *ret_event,
+                             uint64_t *ret_position, settle_error *error)
+{
+    struct ids_cursor cursor = {0, 0};
+    uint64_t position;
+    while ((position = ids_find(&e->ids, hash, &cursor)) != 0) {
+        bool is_same = false;
+        settle_status status = position_has_id(e, position, key, ret_event, &is_same, error);
+        if (status != SETTLE_OK)
+            return status;
+        if (is_same) {
+            *ret_position = position;
+            return SETTLE_OK;
+        }
+    }
+    return store_find(e, key, ret_event, ret_position, error);
+}
+
+/* ---- Applying one event ---- */
+
+static void find_parties(const settle *e, const settle_event *event, struct parties *ret_parties)
+{
+    const struct accounts *accounts = &e->accounts;
+    *ret_parties = (struct parties){.asset = NULL};
+    if (event->type != SETTLE_TRADE) {
+        const settle_transfer *transfer = &event->u.transfer;
+        ret_parties->asset = registry_asset_by_id(&e->names, transfer->asset);
+        ret_parties->user = accounts_find(accounts, transfer->user, transfer->asset);
+        ret_parties->external = accounts_find(accounts, SETTLE_USER_EXTERNAL, transfer->asset);
+        return;
+    }
+    const settle_trade *trade = &event->u.trade;
+    ret_parties->base = registry_asset_by_id(&e->names, trade->base);
+    ret_parties->quote = registry_asset_by_id(&e->names, trade->quote);
+    ret_parties->buyer_quote = accounts_find(accounts, trade->buyer, trade->quote);
+    ret_parties->buyer_base = accounts_find(accounts, trade->buyer, trade->base);
+    ret_parties->seller_base = accounts_find(accounts, trade->seller, trade->base);
+    ret_parties->seller_quote = accounts_find(accounts, trade->seller, trade->quote);
+    ret_parties->fees_base = accounts_find(accounts, SETTLE_USER_FEES, trade->base);
+    ret_parties->fees_quote = accounts_find(accounts, SETTLE_USER_FEES, trade->quote);
+}
+
+static void record_decision(settle *e, const struct verdict *verdict, uint64_t seq, uint64_t event_position)
+{
+    uint32_t seq_delta = (uint32_t)(seq - e->open->frame.first_seq);
+    if (verdict->reason != SETTLE_REASON_NONE) {
+        frame_append(e->open, record_encode_rejected(frame_at_end(e->open), seq_delta, time_delta(e), verdict->reason));
+        return;
+    }
+    frame_append(e->open, record_encode_validated(frame_at_end(e->open), seq_delta, time_delta(e), verdict->legs,
+                                                  verdict->leg_count));
+    for (uint32_t i = 0; i < verdict->leg_count; i++) {
+        const settle_leg *leg = &verdict->legs[i];
+        struct account *account = accounts_upsert(&e->accounts, leg->user, leg->asset);
+        assert(account_leg_fault(account, leg, true) == NULL);
+        account_take_leg(account, leg, seq, event_position);
+    }
+}
+
+static void record_event(settle *e, const settle_event *event, const struct event_key *key, uint64_t hash,
+                         const struct event_records *first, uint64_t first_position, settle_result *ret_result)
+{
+    uint64_t seq = e->next_seq, position = frame_position_at_end(e->open);
+    uint32_t seq_delta = (uint32_t)(seq - e->open->frame.first_seq);
+    struct verdict verdict = {.reason = SETTLE_REASON_NONE};
+    if (first_position == 0) {
+        struct parties parties;
+        find_parties(e, event, &parties);
+        validate(event, &parties, &verdict);
+    }
+    frame_append(e->open, record_encode_consumed(frame_at_end(e->open), seq_delta, time_delta(e),
+                                                 (uint32_t)e->open->used, event));
+    *ret_result = (settle_result){.seq = seq};
+    if (first_position == 0) {
+        record_decision(e, &verdict, seq, position);
+        ids_insert(&e->ids, hash, position);
+        ret_result->outcome = verdict.reason == SETTLE_REASON_NONE ? SETTLE_ACCEPTED : SETTLE_REJECTED;
+        ret_result->reason = verdict.reason;
+    } else {
+        bool is_same = event_content_equal(event, &first->consumed.u.consumed);
+        struct record_repeat repeat = {first->consumed.seq, first_position};
+        ret_result->outcome = is_same ? SETTLE_DUPLICATE : SETTLE_CONFLICT;
+        ret_result->first_seq = repeat.first_seq;
+        frame_append(e->open, record_encode_repeat(frame_at_end(e->open), seq_delta, time_delta(e), ret_result->outcome,
+                                                   &repeat));
+    }
+    assert(key->is_natural || key->text_bytes > 0);
+    e->open->frame.event_count++;
+    e->next_seq++;
+}
+
+/* Waits until the open frame and the id table can take one more event. */
+static settle_status event_room(settle *e, const settle_event *event, settle_error *error)
+{
+    while (!ids_make_room(&e->ids, e->applied.position)) {
+        settle_status status = engine_check(e, error);
+        if (status != SETTLE_OK)
+            return status;
+        pthread_cond_signal(&e->checkpoint_wanted);
+        pthread_cond_wait(&e->progress, &e->mutex);
+        e->snapshot_is_fresh = false;
+    }
+    bool source_changes = e->source_open != 0 && e->source_open != event->end.source;
+    return engine_frame_room(e, EVENT_BYTES_MAX + (source_changes ? SOURCE_BYTES_MAX : 0), error);
+}
+
+static settle_status apply_event(settle *e, const settle_event *event, settle_result *ret_result, settle_error *error)
+{
+    settle_status status = event_room(e, event, error);
+    if (status == SETTLE_OK) /* other callers may have taken it while this one waited */
+        status = ids_reserve(&e->ids, 1);
+    if (status == SETTLE_OK)
+        status = accounts_reserve(&e->accounts, SETTLE_LEGS_MAX);
+    if (status != SETTLE_OK)
+        return status == SETTLE_E_NO_MEMORY ? fail(error, status, "no memory for accounts and ids") : status;
+    struct event_key key;
+    event_key_of(event, &key);
+    uint64_t hash = event_key_hash(&key, e->id_seed), first_position = 0;
+    struct event_records first;
+    status = id_find(e, &key, hash, &first, &first_position, error);
+    if (status != SETTLE_OK)
+        return status;
+    if (e->source_open != 0 && e->source_open != event->end.source)
+        source_record(e);
+    record_event(e, event, &key, hash, &first, first_position, ret_result);
+    if (event->end.source != 0) {
+        struct source_entry *entry = &e->names.sources[event->end.source - 1];
+        entry->offset_bytes = event->end.offset_bytes;
+        entry->line = event->end.line;
+        e->source_open = event->end.source;
+    }
+    return SETTLE_OK;
+}
+
+/* Brings what an event will touch into the cache. */
+static void prefetch(const settle *e, const settle_event *event)
+{
+    struct event_key key;
+    event_key_of(event, &key);
+    ids_prefetch(&e->ids, event_key_hash(&key, e->id_seed));
+    if (event->type != SETTLE_TRADE) {
+        accounts_prefetch(&e->accounts, accounts_hash(event->u.transfer.user, event->u.transfer.asset));
+        return;
+    }
+    const settle_trade *trade = &event->u.trade;
+    accounts_prefetch(&e->accounts, accounts_hash(trade->buyer, trade->base));
+    accounts_prefetch(&e->accounts, accounts_hash(trade->buyer, trade->quote));
+    accounts_prefetch(&e->accounts, accounts_hash(trade->seller, trade->base));
+    accounts_prefetch(&e->accounts, accounts_hash(trade->seller, trade->quote));
+}
+
+/* ---- Batches ---- */
+
+static settle_status check_forms(const settle *e, const settle_event *events, size_t count, settle_error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *fault = event_form_fault(&events[i]);
+        if (fault == NULL && events[i].end.source > e->names.source_count)
+            fault = "the source number is not one of settle_source_open()";
+        if (fault != NULL)
+            return fail_at(error, SETTLE_E_INVALID, NULL, i, 0, "event %zu of the batch: %s", i, fault);
+    }
+    return SETTLE_OK;
+}
+
+/* Mutex held. *ret_frame_number: the frame with the last event. An operating error in the middle latches: part of the batch
+ * is in the open frame, and only reopening can tell how much of it counts. */
+static settle_status apply_batch(settle *e, const settle_event *events, size_t count, settle_result *ret_results,
+                                 uint64_t *ret_frame_number, settle_error *error)
+{
+    settle_status status = engine_check(e, error);
+    if (status == SETTLE_OK)
+        status = check_forms(e, events, count, error);
+    for (size_t i = 0; i < count && status == SETTLE_OK; i++) {
+        if (i % CLOCK_EVENTS == 0)
+            clock_now_us(&e->clock);
+        if (i + PREFETCH_EVENTS < count)
+            prefetch(e, &events[i + PREFETCH_EVENTS]);
+        settle_error cause = {.status = SETTLE_OK};
+        status = apply_event(e, &events[i], &ret_results[i], &cause);
+        if (status == SETTLE_OK)
+            continue;
+        if (i > 0 || status != SETTLE_E_NO_MEMORY)
+            status = engine_latch(e, &cause);
+        if (error != NULL)
+            *error = status == SETTLE_E_LATCHED ? e->latch : cause;
+        if (error != NULL)
+            error->status = status;
+    }
+    if (e->snapshot_is_fresh) {
+        store_snapshot_rest(e->snapshot);
+        e->snapshot_is_fresh = false;
+    }
+    *ret_frame_number = e->open_number;
+    return status;
+}
+
+settle_status settle_submit(settle *engine, const settle_event *events, size_t count, settle_result *ret_results,
+                            settle_error *error)
+{
+    uint64_t frame_number = 0;
+    if (count == 0)
+        return SETTLE_OK;
+    pthread_mutex_lock(&engine->mutex);
+    settle_status status = apply_batch(engine, events, count, ret_results, &frame_number, error);
+    if (status == SETTLE_OK)
+        status = commit_wait(engine, frame_number, error);
+    pthread_mutex_unlock(&engine->mutex);
+    return status;
+}
+
+static settle_status pending_reserve(settle *e, settle_error *error)
+{
+    if (e->pending_count < e->pending_capacity)
+        return SETTLE_OK;
+    size_t capacity = e->pending_capacity == 0 ? 64 : e->pending_capacity * 2;
+    struct pending *pending = mem_resize(&e->mem, e->pending, capacity, sizeof *pending);
+    if (pending == NULL)
+        return fail(error, SETTLE_E_NO_MEMORY, "no memory for pending completions");
+    e->pending = pending;
+    e->pending_capacity = capacity;
+    return SETTLE_OK;
+}
+
+settle_status settle_submit_async(settle *engine, const settle_event *events, size_t count, settle_result *ret_results,
+                                  settle_done done, void *context, settle_error *error)
+{
+    if (count == 0 || done == NULL)
+        return fail(error, SETTLE_E_INVALID, "a submission has events and a completion");
+    uint64_t frame_number = 0;
+    pthread_mutex_lock(&engine->mutex);
+    settle_status status = apply_batch(engine, events, count, ret_results, &frame_number, error);
+    if (status == SETTLE_OK) {
+        status = pending_reserve(engine, error);
+        if (status == SETTLE_OK)
+            engine->pending[engine->pending_count++] = (struct pending){frame_number, done, context, ret_results, count};
+        else
+            status = engine_latch(engine, &(settle_error){.status = status, .text = "no memory for a completion"});
+    }
+    pthread_mutex_unlock(&engine->mutex);
+    return status;
+}
+
+/* ---- Assets and sources ---- */
+
+settle_status settle_asset_declare(settle *engine, const settle_asset *asset, settle_error *error)
+{
+    const char *fault = asset_form_fault(asset);
+    if (fault != NULL)
+        return fail(error, SETTLE_E_INVALID, "%s", fault);
+    pthread_mutex_lock(&engine->mutex);
+    size_t before = engine->names.asset_count;
+    settle_status status = engine_frame_room(engine, ASSET_BYTES, error);
+    if (status == SETTLE_OK)
+        status = registry_asset_add(&engine->names, asset, error);
+    if (status == SETTLE_OK && engine->names.asset_count > before) {
+        clock_now_us(&engine->clock);
+        frame_append(engine->open, record_encode_asset(frame_at_end(engine->open), time_delta(engine), asset));
+    }
+    /* Also where it was known: the declaration before may still be on its way to the disk. */
+    if (status == SETTLE_OK)
+        status = commit_wait(engine, engine->open_number, error);
+    pthread_mutex_unlock(&engine->mutex);
+    return status;
+}
+
+settle_status settle_asset_by_id(settle *engine, uint32_t id, settle_asset *ret_asset)
+{
+    pthread_mutex_lock(&engine->mutex);
+    const settle_asset *asset = registry_asset_by_id(&engine->names, id);
+    if (asset != NULL)
+        *ret_asset = *asset;
+    pthread_mutex_unlock(&engine->mutex);
+    return asset != NULL ? SETTLE_OK : SETTLE_E_NOT_FOUND;
+}
+
+settle_status settle_asset_by_symbol(settle *engine, settle_text symbol, settle_asset *ret_asset)
+{
+    pthread_mutex_lock(&engine->mutex);
+    const settle_asset *asset = registry_asset_by_symbol(&engine->names, symbol);
+    if (asset != NULL)
+        *ret_asset = *asset;
+    pthread_mutex_unlock(&engine->mutex);
+    return asset != NULL ? SETTLE_OK : SETTLE_E_NOT_FOUND;
+}
+
+settle_status settle_source_open(settle *engine, settle_text name, settle_source_position *ret_position,
+                                 settle_error *error)
+{
+    if (name.bytes == 0 || name.bytes > SETTLE_SOURCE_NAME_BYTES_MAX || memchr(name.data, '\0', name.bytes) != NULL)
+        return fail(error, SETTLE_E_INVALID, "a source name has 1 to %d bytes", SETTLE_SOURCE_NAME_BYTES_MAX);
+    pthread_mutex_lock(&engine->mutex);
+    settle_status status = engine_check(engine, error);
+    uint32_t number = status == SETTLE_OK ? registry_source_number(&engine->names, name) : 0;
+    if (number != 0) {
+        const struct source_entry *entry = &engine->names.sources[number - 1];
+        *ret_position = (settle_source_position){number, entry->offset_bytes, entry->line};
+    } else if (status == SETTLE_OK) {
+        status = fail(error, SETTLE_E_NO_MEMORY, "no memory for a source");
+    }
+    pthread_mutex_unlock(&engine->mutex);
+    return status;
+}
+
+settle_status settle_source_advance(settle *engine, settle_source_position position, settle_error *error)
+{
+    pthread_mutex_lock(&engine->mutex);
+    settle_status status = SETTLE_OK;
+    if (position.source == 0 || position.source > engine->names.source_count)
+        status = fail(error, SETTLE_E_INVALID, "the source number is not one of settle_source_open()");
+    else
+        status = engine_frame_room(engine, SOURCE_BYTES_MAX, error);
+    if (status == SETTLE_OK) {
+        if (engine->source_open != position.source)
+            source_record(engine);
+        struct source_entry *entry = &engine->names.sources[position.source - 1];
+        entry->offset_bytes = position.offset_bytes;
+        entry->line = position.line;
+        engine->source_open = position.source;
+    }
+    pthread_mutex_unlock(&engine->mutex);
+    return status;
+}

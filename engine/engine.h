@@ -1,0 +1,110 @@
+/*
+ * engine.h — the inside of a `settle`: shared by the files of the engine, and by query for its view.
+ *
+ * One mutex covers everything here but what is marked as a thread's own. Threads: callers apply events into the open frame;
+ * the commit thread writes and syncs the frame before it; the checkpoint thread reads the durable journal into the store.
+ */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include <pthread.h>
+
+#include <settle/settle.h>
+
+#include "engine/ids.h"
+#include "engine/projection.h"
+#include "engine/view.h"
+#include "journal/base/clock.h"
+#include "journal/writer.h"
+
+/* A submission that waits for its completion. */
+struct pending {
+    uint64_t frame_number; /* the frame with its last event */
+    settle_done done;
+    void *context;
+    settle_result *results;
+    size_t count;
+};
+
+struct settle {
+    settle_options options;
+    struct mem mem;
+    struct clock clock;
+    int data_fd, lock_fd;
+    char *directory;
+
+    pthread_mutex_t mutex;
+    pthread_cond_t commit_wanted;     /* to the commit thread */
+    pthread_cond_t checkpoint_wanted; /* to the checkpoint thread */
+    pthread_cond_t progress;          /* to waiting callers: something is durable, applied, or latched */
+    pthread_t commit_thread, checkpoint_thread;
+    bool commit_is_running, checkpoint_is_running;
+    bool is_closing, checkpoint_is_closing;
+    settle_error latch; /* status SETTLE_OK: none; else the first failure */
+
+    /* state */
+    struct registry names;
+    struct accounts accounts;
+    struct ids ids;
+    uint64_t id_seed;
+    uint64_t next_seq; /* of the next event to arrive */
+
+    /* commit */
+    struct journal_writer *writer; /* planning under the mutex, committing by the commit thread */
+    struct frame_buffer buffers[2];
+    struct frame_buffer *open, *inflight; /* inflight: NULL = none */
+    uint64_t open_number;                 /* of the frame that collects now: 1, 2, 3 … */
+    uint64_t open_since_us;               /* monotonic time of its first record */
+    bool open_is_full;
+    uint64_t durable_number;  /* frames up to this one are on stable storage */
+    uint64_t durable_seq;     /* events */
+    uint64_t durable_position;
+    uint64_t durable_since_us; /* monotonic time of the last commit */
+    uint64_t persisted_seq;    /* recorded as PERSISTED in a frame that was closed */
+    uint64_t persisted_durable_seq; /* … in a frame that is durable */
+    uint32_t source_open;           /* its position is newer than the journal's; 0 = none */
+    unsigned waiting, flushing;     /* callers that want a commit now; that want PERSISTED too */
+    struct pending *pending;        /* in order of frame_number */
+    size_t pending_count, pending_capacity;
+
+    /* looking up ids that are not in memory any more */
+    struct store *store;
+    struct store_snapshot *snapshot;
+    bool snapshot_is_fresh;
+    struct journal_reader *lookup;
+
+    /* checkpoint */
+    struct projection projection;         /* the checkpoint thread's */
+    struct journal_reader *follower;      /* the checkpoint thread's */
+    struct journal_point applied;         /* what the store holds */
+    uint64_t applied_natural_ts_max_ms;
+};
+
+/* ---- settle.c ---- */
+/* Remembers the first failure, wakes everybody. Call with the mutex held. Returns the status to hand out. */
+settle_status engine_latch(settle *engine, const settle_error *cause);
+/* SETTLE_OK, or SETTLE_E_LATCHED with the first failure's text. Mutex held. */
+settle_status engine_check(const settle *engine, settle_error *error);
+void engine_log(const settle *engine, settle_log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* A view on the engine's directory that shares its store: an environment may be opened once in a process. */
+settle_status engine_view(settle *engine, struct view *ret_view, settle_error *error);
+
+/* ---- apply.c ---- */
+/* Room for a record of `bytes` in the open frame, beginning one where none is open; waits while it is full. */
+settle_status engine_frame_room(settle *engine, size_t bytes, settle_error *error);
+
+/* ---- commit.c ---- */
+uint64_t monotonic_us(void);
+settle_status commit_start(settle *engine, settle_error *error);
+void commit_stop(settle *engine); /* commits what is open, PERSISTED included, and ends the thread */
+/* Waits until the frame of that number is durable. Mutex held. */
+settle_status commit_wait(settle *engine, uint64_t frame_number, settle_error *error);
+
+/* ---- checkpoint.c ---- */
+/* Brings the store up to the journal's end, before any thread runs. */
+settle_status checkpoint_recover(settle *engine, settle_error *error);
+settle_status checkpoint_start(settle *engine, settle_error *error);
+void checkpoint_stop(settle *engine); /* a last checkpoint, and the thread ends */
+
+#endif

@@ -1,0 +1,112 @@
+/*
+ * ids.c — two open-addressing tables of (hash, position). Load at most one half, linear probing.
+ * Invariant: an id is in the young or the old generation from its insertion until the store holds it.
+ */
+#include "engine/ids.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "journal/base/status.h"
+
+#define SLOTS_FIRST ((uint64_t)1 << 12)
+
+static settle_status generation_grow(const struct mem *mem, struct id_generation *generation, uint64_t slot_count)
+{
+    struct id_slot *slots = mem_alloc(mem, slot_count, sizeof *slots);
+    if (slots == NULL)
+        return SETTLE_E_NO_MEMORY;
+    uint64_t mask = slot_count - 1;
+    for (uint64_t i = 0; generation->slots != NULL && i <= generation->slot_mask; i++) {
+        struct id_slot slot = generation->slots[i];
+        if (slot.position == 0)
+            continue;
+        uint64_t at = slot.hash & mask;
+        while (slots[at].position != 0)
+            at = (at + 1) & mask;
+        slots[at] = slot;
+    }
+    if (generation->slots != NULL)
+        mem_free(mem, generation->slots);
+    generation->slots = slots;
+    generation->slot_mask = mask;
+    return SETTLE_OK;
+}
+
+settle_status ids_init(struct ids *ids, const struct mem *mem, uint64_t generation_max)
+{
+    *ids = (struct ids){.mem = mem, .generation_max = generation_max};
+    settle_status status = generation_grow(mem, &ids->young, SLOTS_FIRST);
+    if (status == SETTLE_OK)
+        status = generation_grow(mem, &ids->old, SLOTS_FIRST);
+    if (status != SETTLE_OK)
+        ids_deinit(ids);
+    return status;
+}
+
+void ids_deinit(struct ids *ids)
+{
+    if (ids->young.slots != NULL)
+        mem_free(ids->mem, ids->young.slots);
+    if (ids->old.slots != NULL)
+        mem_free(ids->mem, ids->old.slots);
+    *ids = (struct ids){.mem = NULL};
+}
+
+settle_status ids_reserve(struct ids *ids, uint64_t more)
+{
+    uint64_t wanted = ids->young.count + more, slots = ids->young.slot_mask + 1;
+    while (slots < wanted * 2)
+        slots *= 2;
+    return slots == ids->young.slot_mask + 1 ? SETTLE_OK : generation_grow(ids->mem, &ids->young, slots);
+}
+
+bool ids_make_room(struct ids *ids, uint64_t applied_position)
+{
+    if (ids->young.count < ids->generation_max)
+        return true;
+    if (ids->old.count > 0 && ids->old.position_max >= applied_position)
+        return false;
+    struct id_generation spare = ids->old;
+    if (spare.count > 0)
+        memset(spare.slots, 0, (spare.slot_mask + 1) * sizeof *spare.slots);
+    ids->old = ids->young;
+    ids->young = (struct id_generation){.slots = spare.slots, .slot_mask = spare.slot_mask};
+    return true;
+}
+
+void ids_insert(struct ids *ids, uint64_t hash, uint64_t position)
+{
+    struct id_generation *young = &ids->young;
+    assert(position > young->position_max && (young->count + 1) * 2 <= young->slot_mask + 1);
+    uint64_t at = hash & young->slot_mask;
+    while (young->slots[at].position != 0)
+        at = (at + 1) & young->slot_mask;
+    young->slots[at] = (struct id_slot){hash, position};
+    young->count++;
+    young->position_max = position;
+}
+
+void ids_prefetch(const struct ids *ids, uint64_t hash)
+{
+    __builtin_prefetch(&ids->young.slots[hash & ids->young.slot_mask]);
+    __builtin_prefetch(&ids->old.slots[hash & ids->old.slot_mask]);
+}
+
+uint64_t ids_find(const struct ids *ids, uint64_t hash, struct ids_cursor *cursor)
+{
+    for (; cursor->generation < 2; cursor->generation++, cursor->probes = 0) {
+        const struct id_generation *generation = cursor->generation == 0 ? &ids->young : &ids->old;
+        if (generation->count == 0)
+            continue;
+        for (;;) {
+            const struct id_slot *slot = &generation->slots[(hash + cursor->probes) & generation->slot_mask];
+            if (slot->position == 0)
+                break;
+            cursor->probes++;
+            if (slot->hash == hash)
+                return slot->position;
+        }
+    }
+    return 0;
+}

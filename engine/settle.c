@@ -1,0 +1,450 @@
+/*
+ * settle.c — opening, recovering and closing an engine; its latch and its log.
+ *
+ * Opening, in order: take the lock; walk the journal from the beginning of the segment that holds the store's point to its
+ * end, checking everything; only then change anything: cut a torn tail, bring the store up to the end, load the balances,
+ * record what lacks its PERSISTED. Closing is the same way back.
+ */
+#include <assert.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/engine.h"
+#include "journal/base/bytes.h"
+#include "journal/base/status.h"
+#include "journal/recover.h"
+
+/* ---- Latch, log ---- */
+
+settle_status engine_latch(settle *engine, const settle_error *cause)
+{
+    assert(cause->status != SETTLE_OK);
+    if (engine->latch.status == SETTLE_OK) {
+        engine->latch = *cause;
+        engine_log(engine, SETTLE_LOG_ERROR, "the engine has stopped: %s", cause->text);
+    }
+    pthread_cond_broadcast(&engine->progress);
+    pthread_cond_signal(&engine->commit_wanted);
+    pthread_cond_signal(&engine->checkpoint_wanted);
+    return SETTLE_E_LATCHED;
+}
+
+settle_status engine_check(const settle *engine, settle_error *error)
+{
+    if (engine->latch.status == SETTLE_OK)
+        return SETTLE_OK;
+    if (error != NULL) {
+        *error = engine->latch;
+        error->status = SETTLE_E_LATCHED;
+    }
+    return SETTLE_E_LATCHED;
+}
+
+void engine_log(const settle *engine, settle_log_level level, const char *format, ...)
+{
+    if (engine->options.log == NULL)
+        return;
+    char message[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    engine->options.log(engine->options.context, level, message);
+}
+
+/* ---- Options ---- */
+
+static settle_status options_take(const settle_options *given, settle_options *ret_options, settle_error *error)
+{
+    settle_options options;
+    settle_options_init(&options);
+    if (given != NULL) {
+        if (given->size_bytes == 0 || given->size_bytes > sizeof options)
+            return fail(error, SETTLE_E_INVALID, "settle_options: size_bytes is not what settle_options_init() sets");
+        memcpy(&options, given, given->size_bytes);
+    }
+    if (options.segment_bytes < SEGMENT_BYTES_MIN || options.segment_bytes > SEGMENT_BYTES_MAX)
+        return fail(error, SETTLE_E_INVALID, "segment_bytes: 16384 to 2^30");
+    if (options.commit_events_max == 0 || options.commit_events_max > 65536 || options.commit_interval_us_max > 60000000)
+        return fail(error, SETTLE_E_INVALID, "commit_events_max: 1 to 65536; commit_interval_us_max: at most 60000000");
+    if (options.checkpoint_interval_ms == 0 || options.checkpoint_events_max == 0 ||
+        options.checkpoint_events_max > 4194304)
+        return fail(error, SETTLE_E_INVALID, "checkpoint_interval_ms: at least 1; checkpoint_events_max: 1 to 4194304");
+    *ret_options = options;
+    return SETTLE_OK;
+}
+
+static struct mem options_mem(const settle_options *options)
+{
+    return options->reallocate == NULL ? mem_libc : (struct mem){options->reallocate, options->context};
+}
+
+static struct clock options_clock(const settle_options *options)
+{
+    return (struct clock){.now_us = options->clock_us != NULL ? options->clock_us : clock_system_us,
+                          .context = options->context};
+}
+
+/* ---- Creating ---- */
+
+static settle_status directory_prepare(const char *directory, const settle_options *options, bool must_be_new,
+                                       int *ret_data_fd, int *ret_lock_fd, settle_error *error)
+{
+    int data_fd = -1, lock_fd = -1;
+    settle_status status = dir_open(directory, true, &data_fd, error);
+    if (status == SETTLE_OK)
+        status = lock_take_at(data_fd, &lock_fd, error);
+    if (status == SETTLE_OK && journal_exists(data_fd)) {
+        if (must_be_new)
+            status = fail(error, SETTLE_E_EXISTS, "%s already holds a journal", directory);
+    } else if (status == SETTLE_OK) {
+        struct clock clock = options_clock(options);
+        status = journal_create(data_fd, options->segment_bytes, clock_now_us(&clock), error);
+    }
+    if (status != SETTLE_OK) {
+        file_close(lock_fd);
+        file_close(data_fd);
+        return status;
+    }
+    *ret_data_fd = data_fd;
+    *ret_lock_fd = lock_fd;
+    return SETTLE_OK;
+}
+
+settle_status settle_create(const char *directory, const settle_options *options, settle_error *error)
+{
+    settle_options taken;
+    int data_fd = -1, lock_fd = -1;
+    if (directory == NULL)
+        return fail(error, SETTLE_E_INVALID, "no directory given");
+    settle_status status = options_take(options, &taken, error);
+    if (status == SETTLE_OK)
+        status = directory_prepare(directory, &taken, true, &data_fd, &lock_fd, error);
+    file_close(lock_fd);
+    file_close(data_fd);
+    return status;
+}
+
+/* ---- Opening ---- */
+
+/* Opens the store; one that is damaged or belongs elsewhere is set aside. */
+static settle_status store_prepare(settle *e, settle_error *error)
+{
+    const uint8_t *id = journal_reader_id(e->follower);
+    settle_error cause = {.status = SETTLE_OK};
+    settle_status status = store_open(e->data_fd, e->directory, true, id, &e->mem, &e->store, &cause);
+    if (status == SETTLE_E_CORRUPT) {
+        char name[32];
+        status = store_set_aside(e->data_fd, name, error);
+        if (status != SETTLE_OK)
+            return status;
+        engine_log(e, SETTLE_LOG_WARNING, "the store cannot be used (%s); it is kept as %s and rebuilt from the journal",
+                   cause.text, name);
+        return store_open(e->data_fd, e->directory, true, id, &e->mem, &e->store, error);
+    }
+    if (status != SETTLE_OK && error != NULL)
+        *error = cause;
+    return status;
+}
+
+static bool point_is_same(const struct journal_point *a, const struct journal_point *b)
+{
+    return a->position == b->position && a->next_seq == b->next_seq && a->chain == b->chain;
+}
+
+/*
+ * Walks from the beginning of the segment that holds the store's point to the journal's end. Changes nothing. The point
+ * must lie on the way: a journal that ends before it, or goes another way, has lost what was acknowledged.
+ */
+static settle_status journal_walk(settle *e, struct journal_point *ret_end, settle_error *error)
+{
+    struct journal_point at;
+    struct frame frame;
+    settle_status status = journal_reader_begin_segment(e->follower, e->applied.position, &at, error);
+    bool is_met = status == SETTLE_OK && at.position == e->applied.position;
+    while (status == SETTLE_OK) {
+        is_met = is_met || point_is_same(&at, &e->applied);
+        status = journal_reader_next(e->follower, &at, &frame, error);
+    }
+    if (status != SETTLE_E_END)
+        return status;
+    is_met = is_met || point_is_same(&at, &e->applied);
+    if (!is_met) {
+        uint64_t offset = 0;
+        char file[SEGMENT_NAME_BYTES + 16];
+        snprintf(file, sizeof file, "journal/%s", journal_reader_place(e->follower, at.position, &offset));
+        return fail_at(error, SETTLE_E_CORRUPT, file, offset, at.next_seq,
+                       "the journal ends here, but events up to %" PRIu64 " were acknowledged", e->applied.next_seq - 1);
+    }
+    *ret_end = at;
+    return SETTLE_OK;
+}
+
+static settle_status tail_cut(settle *e, settle_error *error)
+{
+    const struct journal_tail *tail = journal_reader_tail(e->follower);
+    if (tail->torn_position == 0)
+        return SETTLE_OK;
+    uint64_t offset = 0;
+    char copy[SEGMENT_NAME_BYTES + 32];
+    const char *segment = journal_reader_place(e->follower, tail->torn_position, &offset);
+    settle_status status = journal_cut_tail(e->data_fd, segment, offset, tail->torn_bytes, copy, error);
+    if (status == SETTLE_OK)
+        engine_log(e, SETTLE_LOG_WARNING,
+                   "a torn frame of %" PRIu64 " bytes at %s:%" PRIu64 " was cut; nothing in it was acknowledged; it is kept "
+                   "as journal/%s",
+                   tail->torn_bytes, segment, offset, copy);
+    return status;
+}
+
+/* Visitors that load the store into memory. */
+static settle_status load_account(void *context, const struct account *account, settle_error *error)
+{
+    settle *e = context;
+    if (accounts_reserve(&e->accounts, 1) != SETTLE_OK)
+        return fail(error, SETTLE_E_NO_MEMORY, "no memory for the balances");
+    *accounts_upsert(&e->accounts, account->user, account->asset) = *account;
+    return SETTLE_OK;
+}
+
+static settle_status load_asset(void *context, const settle_asset *asset, settle_error *error)
+{
+    return registry_asset_add(&((settle *)context)->names, asset, error);
+}
+
+static settle_status load_source(void *context, const struct source_entry *entry, settle_error *error)
+{
+    settle *e = context;
+    uint32_t number = registry_source_number(&e->names, (settle_text){entry->name, entry->name_bytes});
+    if (number == 0)
+        return fail(error, SETTLE_E_NO_MEMORY, "no memory for a source");
+    e->names.sources[number - 1].offset_bytes = entry->offset_bytes;
+    e->names.sources[number - 1].line = entry->line;
+    return SETTLE_OK;
+}
+
+static settle_status store_load(settle *e, settle_error *error)
+{
+    settle_status status = store_snapshot_open(e->store, &e->snapshot, error);
+    if (status == SETTLE_OK)
+        status = store_accounts_walk(e->snapshot, 0, load_account, e, error);
+    if (status == SETTLE_OK)
+        status = store_assets_walk(e->snapshot, load_asset, e, error);
+    if (status == SETTLE_OK)
+        status = store_sources_walk(e->snapshot, load_source, e, error);
+    if (status == SETTLE_OK)
+        store_snapshot_rest(e->snapshot);
+    return status;
+}
+
+/* What the store's meta says; a store that is new begins where the journal does. */
+static settle_status applied_load(settle *e, settle_error *error)
+{
+    struct store_snapshot *snapshot = NULL;
+    struct store_meta meta;
+    settle_status status = store_snapshot_open(e->store, &snapshot, error);
+    if (status == SETTLE_OK)
+        status = store_meta_get(snapshot, &meta, error);
+    store_snapshot_close(snapshot);
+    if (status != SETTLE_OK)
+        return status;
+    e->applied = meta.point;
+    e->applied_natural_ts_max_ms = meta.max_natural_ts_ms;
+    if (e->applied.position == 0)
+        journal_reader_begin(e->follower, &e->applied);
+    return SETTLE_OK;
+}
+
+/* From a locked directory to balances in memory. */
+static settle_status recover(settle *e, struct journal_point *ret_end, settle_error *error)
+{
+    settle_status status = journal_reader_open(e->data_fd, &e->mem, &e->follower, error);
+    if (status == SETTLE_OK)
+        status = journal_reader_limit(e->follower, UINT64_MAX, error);
+    if (status == SETTLE_OK)
+        status = store_prepare(e, error);
+    if (status == SETTLE_OK)
+        status = applied_load(e, error);
+    if (status == SETTLE_OK)
+        status = journal_walk(e, ret_end, error);
+    if (status == SETTLE_OK)
+        status = tail_cut(e, error);
+    /* Opening the writer syncs what a dead one left in the cache: from here on all of it is durable. */
+    if (status == SETTLE_OK)
+        status = journal_writer_open(e->data_fd, &e->mem, ret_end, &e->writer, error);
+    uint64_t behind = status == SETTLE_OK ? ret_end->next_seq - e->applied.next_seq : 0;
+    if (behind > 0)
+        engine_log(e, SETTLE_LOG_INFO, "recovering: %" PRIu64 " events of the journal are not in the store yet", behind);
+    if (status == SETTLE_OK)
+        status = journal_reader_limit(e->follower, ret_end->position, error);
+    if (status == SETTLE_OK)
+        status = checkpoint_recover(e, error);
+    return status;
+}
+
+/* A store that turns out damaged while it is read is set aside too, once. */
+static settle_status recover_and_load(settle *e, struct journal_point *ret_end, settle_error *error)
+{
+    for (int attempt = 0;; attempt++) {
+        settle_error cause = {.status = SETTLE_OK};
+        settle_status status = attempt == 0 ? recover(e, ret_end, &cause) : checkpoint_recover(e, &cause);
+        if (status == SETTLE_OK)
+            status = store_load(e, &cause);
+        bool is_store = strncmp(cause.file, "store", 5) == 0;
+        if (status != SETTLE_E_CORRUPT || !is_store || attempt > 0 || e->writer == NULL) {
+            if (status != SETTLE_OK && error != NULL)
+                *error = cause;
+            return status;
+        }
+        char name[32];
+        store_snapshot_close(e->snapshot);
+        e->snapshot = NULL;
+        store_close(e->store);
+        e->store = NULL;
+        accounts_clear(&e->accounts);
+        registry_deinit(&e->names);
+        e->names.mem = &e->mem;
+        status = store_set_aside(e->data_fd, name, error);
+        if (status == SETTLE_OK)
+            status = store_prepare(e, error);
+        if (status != SETTLE_OK)
+            return status;
+        engine_log(e, SETTLE_LOG_WARNING, "the store is damaged (%s); it is kept as %s and rebuilt from the journal",
+                   cause.text, name);
+        journal_reader_begin(e->follower, &e->applied);
+        e->applied_natural_ts_max_ms = 0;
+    }
+}
+
+static settle_status engine_init(settle *e, const settle_options *options, settle_error *error)
+{
+    pthread_condattr_t monotonic;
+    e->options = *options;
+    e->mem = options_mem(options);
+    e->clock = options_clock(options);
+    e->data_fd = e->lock_fd = -1;
+    e->names.mem = &e->mem;
+    pthread_mutex_init(&e->mutex, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&e->commit_wanted, &monotonic);
+    pthread_cond_init(&e->checkpoint_wanted, &monotonic);
+    pthread_cond_init(&e->progress, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    settle_status status = accounts_init(&e->accounts, &e->mem, 0);
+    if (status == SETTLE_OK)
+        status = ids_init(&e->ids, &e->mem, (uint64_t)options->checkpoint_events_max * 4);
+    if (status == SETTLE_OK)
+        status = projection_init(&e->projection, &e->mem, true);
+    return status == SETTLE_OK ? status : fail(error, status, "no memory for an engine");
+}
+
+/* Everything in memory goes on from the journal's end. */
+static settle_status engine_continue(settle *e, const struct journal_point *end, settle_error *error)
+{
+    e->clock.last_us = end->time_us;
+    e->next_seq = end->next_seq;
+    e->durable_seq = end->next_seq - 1;
+    e->durable_position = end->position;
+    e->persisted_seq = end->persisted_seq == POINT_PERSISTED_UNKNOWN ? e->durable_seq : end->persisted_seq;
+    e->persisted_durable_seq = e->persisted_seq;
+    e->open_number = 1;
+    e->open = &e->buffers[0];
+    e->id_seed = get_u64(journal_writer_id(e->writer));
+    settle_status status = journal_reader_open(e->data_fd, &e->mem, &e->lookup, error);
+    for (int i = 0; i < 2 && status == SETTLE_OK; i++)
+        status = frame_buffer_init(e->writer, &e->buffers[i], error);
+    if (status == SETTLE_OK)
+        status = commit_start(e, error);
+    if (status == SETTLE_OK)
+        status = checkpoint_start(e, error);
+    return status == SETTLE_OK ? settle_flush(e, error) : status;
+}
+
+static void engine_free(settle *e)
+{
+    for (int i = 0; i < 2; i++)
+        if (e->writer != NULL)
+            frame_buffer_deinit(e->writer, &e->buffers[i]);
+    store_snapshot_close(e->snapshot);
+    store_close(e->store);
+    journal_reader_close(e->lookup);
+    journal_reader_close(e->follower);
+    journal_writer_close(e->writer);
+    projection_deinit(&e->projection);
+    accounts_deinit(&e->accounts);
+    ids_deinit(&e->ids);
+    registry_deinit(&e->names);
+    struct mem mem = e->mem;
+    mem_free(&mem, e->pending);
+    mem_free(&mem, e->directory);
+    file_close(e->lock_fd);
+    file_close(e->data_fd);
+    pthread_cond_destroy(&e->progress);
+    pthread_cond_destroy(&e->checkpoint_wanted);
+    pthread_cond_destroy(&e->commit_wanted);
+    pthread_mutex_destroy(&e->mutex);
+    mem_free(&mem, e);
+}
+
+settle_status settle_open(const char *directory, const settle_options *options, settle **ret_engine,
+                          settle_error *error)
+{
+    settle_options taken;
+    if (directory == NULL || ret_engine == NULL)
+        return fail(error, SETTLE_E_INVALID, "no directory given");
+    settle_status status = options_take(options, &taken, error);
+    if (status != SETTLE_OK)
+        return status;
+    struct mem mem = options_mem(&taken);
+    settle *e = mem_alloc(&mem, 1, sizeof *e);
+    if (e == NULL)
+        return fail(error, SETTLE_E_NO_MEMORY, "no memory for an engine");
+    struct journal_point end;
+    status = engine_init(e, &taken, error);
+    if (status == SETTLE_OK) {
+        e->directory = mem_alloc(&mem, strlen(directory) + 1, 1);
+        if (e->directory == NULL)
+            status = fail(error, SETTLE_E_NO_MEMORY, "no memory for an engine");
+        else
+            memcpy(e->directory, directory, strlen(directory) + 1);
+    }
+    if (status == SETTLE_OK)
+        status = directory_prepare(directory, &taken, false, &e->data_fd, &e->lock_fd, error);
+    if (status == SETTLE_OK)
+        status = recover_and_load(e, &end, error);
+    if (status == SETTLE_OK)
+        status = engine_continue(e, &end, error);
+    if (status != SETTLE_OK) {
+        (void)settle_close(e, NULL);
+        return status;
+    }
+    *ret_engine = e;
+    return SETTLE_OK;
+}
+
+settle_status settle_close(settle *engine, settle_error *error)
+{
+    if (engine == NULL)
+        return SETTLE_OK;
+    commit_stop(engine);
+    checkpoint_stop(engine);
+    settle_status status = engine_check(engine, error);
+    engine_free(engine);
+    return status;
+}
+
+settle_status engine_view(settle *engine, struct view *ret_view, settle_error *error)
+{
+    return view_attach(engine->data_fd, engine->store, &engine->mem, ret_view, error);
+}
+
+size_t settle_event_id_format(const settle_event *event, char ret_id[SETTLE_EVENT_ID_BYTES_MAX + 1])
+{
+    struct event_key key;
+    event_key_of(event, &key);
+    return event_key_format(&key, ret_id);
+}

@@ -1,0 +1,398 @@
+/*
+ * store_format.c — the bytes of the store's entries: the only place that knows them.
+ *
+ * Six tables (named databases of LMDB, without DUPSORT). Keys are big-endian, because LMDB sorts them as bytes; values are
+ * little-endian. Every value ends with a CRC32C of the key and of the value's bytes before it, so that neither a flipped bit
+ * nor an entry under another's key is served. A number is the offset of the field's first byte.
+ *
+ *   accounts  key   00 user u64 · 08 asset u32                                                              (12 bytes)
+ *             value 00 available i128 · 16 held i128 · 32 version u64 · 40 last seq u64 · 48 last position u64 ·
+ *                   56 crc u32                                                                              (60)
+ *   events    key   natural ids: 00 0x01 · 01 ts_ms u64 · 09 type u8 · 10 user u64 · 18 asset u32          (22)
+ *                   all others:  00 0x02 · 01 the id's 1–64 bytes
+ *             value 00 position u64 · 08 crc u32                                                            (12)
+ *   arrivals  key   00 position of the first arrival u64 · 08 position of this one u64                      (16)
+ *             value 00 crc u32                                                                              (4)
+ *   assets    key   00 id u32                                                                               (4)
+ *             value 00 scale u8 · 01 symbol, 15 bytes, zero padded · 16 crc u32                             (20)
+ *   sources   key   names up to 500 bytes: 00 0x01 · 01 the name
+ *                   longer ones: 00 0x02 · 01 the first 400 bytes · 401 digest of the name u64 · 409 CRC32C of it u32 (413)
+ *             value 00 offset in bytes u64 · 08 line u64 · [16 the name, where longer than 500 bytes] · crc u32
+ *   meta      key   "meta"
+ *             value 00 format version u32 · 04 zero u32 · 08 journal id, 16 bytes · then the point: 24 position u64 ·
+ *                   32 next seq u64 · 40 persisted seq u64 · 48 time_us u64 · 56 frame position u64 · 64 chain u32 ·
+ *                   68 zero u32 · 72 accounts u64 · 80 ids u64 · 88 digest of accounts u64 · 96 digest of events u64 ·
+ *                   104 greatest natural ts_ms u64 · 112 crc u32                                            (116)
+ *
+ * The digest of a table is the sum mod 2^64 of its entries' digests; an entry's is a chain of the splitmix64 finaliser over
+ * its lengths, key and value (without the CRC), each in little-endian words of 8 bytes, the last one padded with zeros.
+ */
+#include "engine/store_format.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "journal/base/bytes.h"
+#include "journal/base/crc32c.h"
+
+enum { KEY_NATURAL = 0x01, KEY_TEXT = 0x02, NAME_SHORT = 0x01, NAME_LONG = 0x02 };
+enum { NAME_PREFIX_BYTES = 400, NAME_LONG_KEY_BYTES = 1 + NAME_PREFIX_BYTES + 8 + 4 };
+
+_Static_assert((int)NAME_LONG_KEY_BYTES <= (int)STORE_SOURCE_KEY_BYTES_MAX, "one buffer holds either kind of key");
+_Static_assert((int)STORE_SOURCE_KEY_BYTES_MAX <= 511, "LMDB's longest key");
+_Static_assert((int)NAME_PREFIX_BYTES < (int)STORE_SOURCE_NAME_SHORT_BYTES_MAX, "a long name has its prefix");
+_Static_assert(sizeof(struct journal_point) == 48 && sizeof(struct store_meta) == 104 && sizeof(struct account) == 80,
+               "a new member needs its bytes here");
+_Static_assert(STORE_ASSET_VALUE_BYTES == 1 + SETTLE_SYMBOL_BYTES_MAX + STORE_CRC_BYTES, "a symbol fills its field");
+
+/* ---- CRC and digest --------------------------------------------------------------------------------------------------- */
+
+static uint32_t entry_crc(struct store_bytes key, struct store_bytes value)
+{
+    assert(value.count >= STORE_CRC_BYTES);
+    return crc32c(crc32c(0, key.at, key.count), value.at, value.count - STORE_CRC_BYTES);
+}
+
+static void seal(const uint8_t *key, size_t key_bytes, uint8_t *value, size_t value_bytes)
+{
+    struct store_bytes k = {key, key_bytes}, v = {value, value_bytes};
+    put_u32(value + value_bytes - STORE_CRC_BYTES, entry_crc(k, v));
+}
+
+static bool crc_fits(struct store_bytes key, struct store_bytes value)
+{
+    return get_u32((const uint8_t *)value.at + value.count - STORE_CRC_BYTES) == entry_crc(key, value);
+}
+
+/* The checks that all tables share. */
+static const char *entry_fault(struct store_bytes key, size_t key_bytes, struct store_bytes value, size_t value_bytes)
+{
+    if (key.count != key_bytes)
+        return "a key has the wrong length";
+    if (value.count != value_bytes)
+        return "a value has the wrong length";
+    return crc_fits(key, value) ? NULL : "a checksum does not fit";
+}
+
+static uint64_t mix(uint64_t x)
+{
+    x ^= x >> 30;
+    x *= UINT64_C(0xbf58476d1ce4e5b9);
+    x ^= x >> 27;
+    x *= UINT64_C(0x94d049bb133111eb);
+    return x ^ x >> 31;
+}
+
+static uint64_t digest_bytes(uint64_t digest, const void *bytes, size_t count)
+{
+    const uint8_t *at = bytes;
+    for (; count >= 8; at += 8, count -= 8)
+        digest = mix(digest ^ get_u64(at));
+    if (count == 0)
+        return digest;
+    uint8_t last[8] = {0};
+    memcpy(last, at, count);
+    return mix(digest ^ get_u64(last));
+}
+
+uint64_t store_entry_digest(struct store_bytes key, struct store_bytes value)
+{
+    assert(value.count >= STORE_CRC_BYTES);
+    size_t value_bytes = value.count - STORE_CRC_BYTES;
+    uint64_t digest = mix(UINT64_C(0x9e3779b97f4a7c15) ^ ((uint64_t)key.count << 32 | (uint64_t)value_bytes));
+    digest = digest_bytes(digest, key.at, key.count);
+    return digest_bytes(digest, value.at, value_bytes);
+}
+
+/* ---- Accounts --------------------------------------------------------------------------------------------------------- */
+
+void store_account_key(uint64_t user, uint32_t asset, uint8_t ret_key[STORE_ACCOUNT_KEY_BYTES])
+{
+    put_be64(ret_key, user);
+    put_be32(ret_key + 8, asset);
+}
+
+void store_account_encode(const struct account *account, uint8_t ret_key[STORE_ACCOUNT_KEY_BYTES],
+                          uint8_t ret_value[STORE_ACCOUNT_VALUE_BYTES])
+{
+    assert(account->user != 0 && account->asset != 0);
+    store_account_key(account->user, account->asset, ret_key);
+    put_u128(ret_value, (settle_uint128)account->available);
+    put_u128(ret_value + 16, (settle_uint128)account->held);
+    put_u64(ret_value + 32, account->version);
+    put_u64(ret_value + 40, account->last_seq);
+    put_u64(ret_value + 48, account->last_position);
+    seal(ret_key, STORE_ACCOUNT_KEY_BYTES, ret_value, STORE_ACCOUNT_VALUE_BYTES);
+}
+
+const char *store_account_decode(struct store_bytes key, struct store_bytes value, struct account *ret_account)
+{
+    const char *fault = entry_fault(key, STORE_ACCOUNT_KEY_BYTES, value, STORE_ACCOUNT_VALUE_BYTES);
+    if (fault)
+        return fault;
+    const uint8_t *k = key.at, *v = value.at;
+    *ret_account = (struct account){
+        .user = get_be64(k),
+        .asset = get_be32(k + 8),
+        .available = (settle_int128)get_u128(v),
+        .held = (settle_int128)get_u128(v + 16),
+        .version = get_u64(v + 32),
+        .last_seq = get_u64(v + 40),
+        .last_position = get_u64(v + 48),
+    };
+    return NULL;
+}
+
+uint64_t store_account_digest(const struct account *account)
+{
+    uint8_t key[STORE_ACCOUNT_KEY_BYTES], value[STORE_ACCOUNT_VALUE_BYTES];
+    store_account_encode(account, key, value);
+    return store_entry_digest((struct store_bytes){key, sizeof(key)}, (struct store_bytes){value, sizeof(value)});
+}
+
+/* ---- Event ids -------------------------------------------------------------------------------------------------------- */
+
+size_t store_id_key(const struct event_key *key, uint8_t ret_key[STORE_ID_KEY_BYTES_MAX])
+{
+    if (!key->is_natural) {
+        assert(key->text_bytes >= 1 && key->text_bytes <= SETTLE_EVENT_ID_BYTES_MAX);
+        ret_key[0] = KEY_TEXT;
+        memcpy(ret_key + 1, key->text, key->text_bytes);
+        return 1 + key->text_bytes;
+    }
+    assert(key->type == SETTLE_DEPOSIT || key->type == SETTLE_WITHDRAWAL);
+    ret_key[0] = KEY_NATURAL;
+    put_be64(ret_key + 1, key->ts_ms);
+    ret_key[9] = key->type;
+    put_be64(ret_key + 10, key->user);
+    put_be32(ret_key + 18, key->asset);
+    return STORE_NATURAL_KEY_BYTES;
+}
+
+size_t store_id_encode(const struct store_id *id, uint8_t ret_key[STORE_ID_KEY_BYTES_MAX],
+                       uint8_t ret_value[STORE_ID_VALUE_BYTES])
+{
+    assert(id->position != 0);
+    size_t key_bytes = store_id_key(&id->key, ret_key);
+    put_u64(ret_value, id->position);
+    seal(ret_key, key_bytes, ret_value, STORE_ID_VALUE_BYTES);
+    return key_bytes;
+}
+
+static const char *id_key_fault(struct store_bytes key)
+{
+    const uint8_t *k = key.at;
+    if (key.count < 2 || key.count > STORE_ID_KEY_BYTES_MAX)
+        return "an event id has an impossible length";
+    if (k[0] == KEY_TEXT)
+        return NULL;
+    if (k[0] != KEY_NATURAL || key.count != STORE_NATURAL_KEY_BYTES)
+        return "an event id is of no known kind";
+    return k[9] == SETTLE_DEPOSIT || k[9] == SETTLE_WITHDRAWAL ? NULL : "a natural event id has an unknown type";
+}
+
+const char *store_id_decode(struct store_bytes key, struct store_bytes value, struct store_id *ret_id)
+{
+    const char *fault = id_key_fault(key);
+    if (!fault)
+        fault = entry_fault(key, key.count, value, STORE_ID_VALUE_BYTES);
+    if (fault)
+        return fault;
+    const uint8_t *k = key.at;
+    uint64_t position = get_u64(value.at);
+    if (position == 0)
+        return "an event id has no position";
+    *ret_id = (struct store_id){.position = position};
+    ret_id->key.is_natural = k[0] == KEY_NATURAL;
+    if (ret_id->key.is_natural) {
+        ret_id->key.ts_ms = get_be64(k + 1);
+        ret_id->key.type = k[9];
+        ret_id->key.user = get_be64(k + 10);
+        ret_id->key.asset = get_be32(k + 18);
+    } else {
+        ret_id->key.text_bytes = key.count - 1;
+        memcpy(ret_id->key.text, k + 1, key.count - 1);
+    }
+    return NULL;
+}
+
+uint64_t store_id_digest(const struct store_id *id)
+{
+    uint8_t key[STORE_ID_KEY_BYTES_MAX], value[STORE_ID_VALUE_BYTES];
+    size_t key_bytes = store_id_encode(id, key, value);
+    return store_entry_digest((struct store_bytes){key, key_bytes}, (struct store_bytes){value, sizeof(value)});
+}
+
+/* ---- Arrivals --------------------------------------------------------------------------------------------------------- */
+
+void store_arrival_key(uint64_t first_position, uint64_t position, uint8_t ret_key[STORE_ARRIVAL_KEY_BYTES])
+{
+    put_be64(ret_key, first_position);
+    put_be64(ret_key + 8, position);
+}
+
+void store_arrival_encode(const struct store_arrival *arrival, uint8_t ret_key[STORE_ARRIVAL_KEY_BYTES],
+                          uint8_t ret_value[STORE_ARRIVAL_VALUE_BYTES])
+{
+    assert(arrival->first_position != 0 && arrival->position > arrival->first_position);
+    store_arrival_key(arrival->first_position, arrival->position, ret_key);
+    seal(ret_key, STORE_ARRIVAL_KEY_BYTES, ret_value, STORE_ARRIVAL_VALUE_BYTES);
+}
+
+const char *store_arrival_decode(struct store_bytes key, struct store_bytes value, struct store_arrival *ret_arrival)
+{
+    const char *fault = entry_fault(key, STORE_ARRIVAL_KEY_BYTES, value, STORE_ARRIVAL_VALUE_BYTES);
+    if (fault)
+        return fault;
+    const uint8_t *k = key.at;
+    *ret_arrival = (struct store_arrival){.first_position = get_be64(k), .position = get_be64(k + 8)};
+    return NULL;
+}
+
+/* ---- Assets ----------------------------------------------------------------------------------------------------------- */
+
+void store_asset_encode(const settle_asset *asset, uint8_t ret_key[STORE_ASSET_KEY_BYTES],
+                        uint8_t ret_value[STORE_ASSET_VALUE_BYTES])
+{
+    size_t symbol_bytes = strnlen(asset->symbol, sizeof(asset->symbol));
+    assert(symbol_bytes >= 1 && symbol_bytes <= SETTLE_SYMBOL_BYTES_MAX);
+    assert(asset->id != 0 && asset->scale <= SETTLE_SCALE_MAX);
+    put_be32(ret_key, asset->id);
+    memset(ret_value, 0, STORE_ASSET_VALUE_BYTES);
+    ret_value[0] = asset->scale;
+    memcpy(ret_value + 1, asset->symbol, symbol_bytes);
+    seal(ret_key, STORE_ASSET_KEY_BYTES, ret_value, STORE_ASSET_VALUE_BYTES);
+}
+
+const char *store_asset_decode(struct store_bytes key, struct store_bytes value, settle_asset *ret_asset)
+{
+    const char *fault = entry_fault(key, STORE_ASSET_KEY_BYTES, value, STORE_ASSET_VALUE_BYTES);
+    if (fault)
+        return fault;
+    const uint8_t *v = value.at;
+    size_t symbol_bytes = strnlen((const char *)v + 1, SETTLE_SYMBOL_BYTES_MAX);
+    if (v[0] > SETTLE_SCALE_MAX || symbol_bytes == 0)
+        return "an asset has an impossible scale or symbol";
+    *ret_asset = (settle_asset){.id = get_be32(key.at), .scale = v[0]};
+    memcpy(ret_asset->symbol, v + 1, symbol_bytes);
+    return NULL;
+}
+
+/* ---- Sources ---------------------------------------------------------------------------------------------------------- */
+
+size_t store_source_key(settle_text name, uint8_t ret_key[STORE_SOURCE_KEY_BYTES_MAX])
+{
+    assert(name.bytes >= 1 && name.bytes <= SETTLE_SOURCE_NAME_BYTES_MAX);
+    if (name.bytes <= STORE_SOURCE_NAME_SHORT_BYTES_MAX) {
+        ret_key[0] = NAME_SHORT;
+        memcpy(ret_key + 1, name.data, name.bytes);
+        return 1 + name.bytes;
+    }
+    ret_key[0] = NAME_LONG;
+    memcpy(ret_key + 1, name.data, NAME_PREFIX_BYTES);
+    put_be64(ret_key + 1 + NAME_PREFIX_BYTES, digest_bytes(mix(name.bytes), name.data, name.bytes));
+    put_be32(ret_key + 1 + NAME_PREFIX_BYTES + 8, crc32c(0, name.data, name.bytes));
+    return NAME_LONG_KEY_BYTES;
+}
+
+size_t store_source_encode(const struct source_entry *entry, uint8_t ret_key[STORE_SOURCE_KEY_BYTES_MAX],
+                           uint8_t ret_value[STORE_SOURCE_VALUE_BYTES_MAX], size_t *ret_value_bytes)
+{
+    size_t key_bytes = store_source_key((settle_text){entry->name, entry->name_bytes}, ret_key);
+    put_u64(ret_value, entry->offset_bytes);
+    put_u64(ret_value + 8, entry->line);
+    size_t value_bytes = 16;
+    if (ret_key[0] == NAME_LONG) {
+        memcpy(ret_value + value_bytes, entry->name, entry->name_bytes);
+        value_bytes += entry->name_bytes;
+    }
+    value_bytes += STORE_CRC_BYTES;
+    seal(ret_key, key_bytes, ret_value, value_bytes);
+    *ret_value_bytes = value_bytes;
+    return key_bytes;
+}
+
+/* Where the name of an entry stands; {NULL, 0}: the entry has an impossible form. */
+static settle_text source_name(struct store_bytes key, struct store_bytes value)
+{
+    const settle_text none = {NULL, 0};
+    const char *k = key.at, *v = value.at;
+    if (key.count < 2 || value.count < 16 + STORE_CRC_BYTES)
+        return none;
+    size_t stored_bytes = value.count - 16 - STORE_CRC_BYTES;
+    if (k[0] == NAME_SHORT)
+        return stored_bytes == 0 && key.count <= STORE_SOURCE_KEY_BYTES_MAX ? (settle_text){k + 1, key.count - 1} : none;
+    bool is_long = k[0] == NAME_LONG && key.count == NAME_LONG_KEY_BYTES &&
+                   stored_bytes > STORE_SOURCE_NAME_SHORT_BYTES_MAX && stored_bytes <= SETTLE_SOURCE_NAME_BYTES_MAX;
+    return is_long ? (settle_text){v + 16, stored_bytes} : none;
+}
+
+const char *store_source_decode(struct store_bytes key, struct store_bytes value, struct source_entry *ret_entry)
+{
+    settle_text name = source_name(key, value);
+    if (!name.data)
+        return "a source has an impossible form";
+    if (!crc_fits(key, value))
+        return "a checksum does not fit";
+    const uint8_t *v = value.at;
+    *ret_entry = (struct source_entry){
+        .name = (char *)name.data, /* borrowed; the field is not const because others own theirs */
+        .name_bytes = name.bytes,
+        .offset_bytes = get_u64(v),
+        .line = get_u64(v + 8),
+    };
+    return NULL;
+}
+
+/* ---- Meta ------------------------------------------------------------------------------------------------------------- */
+
+uint32_t store_meta_version(struct store_bytes value)
+{
+    return value.count < 4 ? 0 : get_u32(value.at);
+}
+
+void store_meta_encode(const struct store_meta *meta, uint8_t ret_value[STORE_META_VALUE_BYTES])
+{
+    put_u32(ret_value, STORE_FORMAT_VERSION);
+    put_u32(ret_value + 4, 0);
+    memcpy(ret_value + 8, meta->journal_id, 16);
+    put_u64(ret_value + 24, meta->point.position);
+    put_u64(ret_value + 32, meta->point.next_seq);
+    put_u64(ret_value + 40, meta->point.persisted_seq);
+    put_u64(ret_value + 48, meta->point.time_us);
+    put_u64(ret_value + 56, meta->point.frame_position);
+    put_u32(ret_value + 64, meta->point.chain);
+    put_u32(ret_value + 68, 0);
+    put_u64(ret_value + 72, meta->account_count);
+    put_u64(ret_value + 80, meta->id_count);
+    put_u64(ret_value + 88, meta->account_digest);
+    put_u64(ret_value + 96, meta->id_digest);
+    put_u64(ret_value + 104, meta->max_natural_ts_ms);
+    seal((const uint8_t *)STORE_META_KEY, strlen(STORE_META_KEY), ret_value, STORE_META_VALUE_BYTES);
+}
+
+const char *store_meta_decode(struct store_bytes value, struct store_meta *ret_meta)
+{
+    struct store_bytes key = {STORE_META_KEY, strlen(STORE_META_KEY)};
+    const char *fault = entry_fault(key, key.count, value, STORE_META_VALUE_BYTES);
+    if (fault)
+        return fault;
+    const uint8_t *v = value.at;
+    if (get_u32(v) != STORE_FORMAT_VERSION || get_u32(v + 4) != 0 || get_u32(v + 68) != 0)
+        return "meta is of another format";
+    *ret_meta = (struct store_meta){
+        .point = {.position = get_u64(v + 24),
+                  .next_seq = get_u64(v + 32),
+                  .persisted_seq = get_u64(v + 40),
+                  .time_us = get_u64(v + 48),
+                  .frame_position = get_u64(v + 56),
+                  .chain = get_u32(v + 64)},
+        .account_count = get_u64(v + 72),
+        .id_count = get_u64(v + 80),
+        .account_digest = get_u64(v + 88),
+        .id_digest = get_u64(v + 96),
+        .max_natural_ts_ms = get_u64(v + 104),
+    };
+    memcpy(ret_meta->journal_id, v + 8, 16);
+    return NULL;
+}

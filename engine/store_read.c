@@ -1,0 +1,231 @@
+/*
+ * store_read.c — what a snapshot can be asked. Decodes and checks every entry before it hands it out; a walk over a whole table
+ * is also held against the counts and digests in meta, which finds what no single entry can show: one that is missing, or
+ * an older version of one.
+ */
+#include "engine/store_tables.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "journal/base/bytes.h"
+
+static settle_status fail_entry(settle_error *error, const char *fault)
+{
+    return fail_at(error, SETTLE_E_CORRUPT, STORE_DATA_FILE, 0, 0, "the store is damaged: %s", fault);
+}
+
+/* ---- Single entries ---------------------------------------------------------------------------------------------------- */
+
+settle_status store_meta_get(struct store_snapshot *snapshot, struct store_meta *ret_meta, settle_error *error)
+{
+    struct store_bytes key = {STORE_META_KEY, strlen(STORE_META_KEY)}, value;
+    settle_status status = store_table_get(snapshot, STORE_META, key, &value, error);
+    if (status == SETTLE_E_NOT_FOUND)
+        return fail_entry(error, "it has no meta");
+    if (status != SETTLE_OK)
+        return status;
+    uint32_t version = store_meta_version(value);
+    if (version != STORE_FORMAT_VERSION)
+        return fail_at(error, SETTLE_E_CORRUPT, STORE_DATA_FILE, 0, 0,
+                       "the store has format version %u; this build knows %u", (unsigned)version,
+                       STORE_FORMAT_VERSION);
+    const char *fault = store_meta_decode(value, ret_meta);
+    return fault ? fail_entry(error, fault) : SETTLE_OK;
+}
+
+settle_status store_id_get(struct store_snapshot *snapshot, const struct event_key *key, uint64_t *ret_position,
+                           settle_error *error)
+{
+    uint8_t bytes[STORE_ID_KEY_BYTES_MAX];
+    struct store_bytes k = {bytes, store_id_key(key, bytes)}, value;
+    settle_status status = store_table_get(snapshot, STORE_EVENTS, k, &value, error);
+    if (status != SETTLE_OK)
+        return status;
+    struct store_id id;
+    const char *fault = store_id_decode(k, value, &id);
+    if (fault)
+        return fail_entry(error, fault);
+    *ret_position = id.position;
+    return SETTLE_OK;
+}
+
+settle_status store_account_get(struct store_snapshot *snapshot, uint64_t user, uint32_t asset,
+                                struct account *ret_account, settle_error *error)
+{
+    uint8_t bytes[STORE_ACCOUNT_KEY_BYTES];
+    store_account_key(user, asset, bytes);
+    struct store_bytes key = {bytes, sizeof(bytes)}, value;
+    settle_status status = store_table_get(snapshot, STORE_ACCOUNTS, key, &value, error);
+    if (status != SETTLE_OK)
+        return status;
+    const char *fault = store_account_decode(key, value, ret_account);
+    return fault ? fail_entry(error, fault) : SETTLE_OK;
+}
+
+settle_status store_source_get(struct store_snapshot *snapshot, settle_text name, struct source_entry *ret_entry,
+                               settle_error *error)
+{
+    uint8_t bytes[STORE_SOURCE_KEY_BYTES_MAX];
+    struct store_bytes key = {bytes, store_source_key(name, bytes)}, value;
+    settle_status status = store_table_get(snapshot, STORE_SOURCES, key, &value, error);
+    if (status != SETTLE_OK)
+        return status;
+    struct source_entry entry;
+    const char *fault = store_source_decode(key, value, &entry);
+    if (fault)
+        return fail_entry(error, fault);
+    /* Long names share a key when their hashes do. */
+    if (entry.name_bytes != name.bytes || memcmp(entry.name, name.data, name.bytes) != 0)
+        return fail(error, SETTLE_E_NOT_FOUND, "not in the store");
+    entry.name = NULL;
+    *ret_entry = entry;
+    return SETTLE_OK;
+}
+
+/* ---- Walks -------------------------------------------------------------------------------------------------------------- */
+
+struct walk {
+    union {
+        store_visit_account account;
+        store_visit_position position;
+        store_visit_asset asset;
+        store_visit_id id;
+        store_visit_source source;
+    } visit;
+    void *context;
+    uint64_t only; /* accounts: of this user, 0 = all; arrivals: of this first position */
+    uint64_t count, digest;
+};
+
+/* Counts and digests of all entries, against what meta says of them. */
+static settle_status check_totals(const struct walk *walk, uint64_t count, uint64_t digest, const char *what,
+                                  settle_error *error)
+{
+    if (walk->count != count)
+        return fail_at(error, SETTLE_E_CORRUPT, STORE_DATA_FILE, 0, 0,
+                       "the store is damaged: it holds %llu %s and should hold %llu", (unsigned long long)walk->count,
+                       what, (unsigned long long)count);
+    if (walk->digest != digest)
+        return fail_at(error, SETTLE_E_CORRUPT, STORE_DATA_FILE, 0, 0,
+                       "the store is damaged: the digest of its %s does not fit", what);
+    return SETTLE_OK;
+}
+
+static settle_status visit_account(void *context, struct store_bytes key, struct store_bytes value, bool *stop,
+                                   settle_error *error)
+{
+    struct walk *walk = context;
+    struct account account;
+    const char *fault = store_account_decode(key, value, &account);
+    if (fault)
+        return fail_entry(error, fault);
+    *stop = walk->only != 0 && account.user != walk->only;
+    if (*stop)
+        return SETTLE_OK;
+    walk->count++;
+    walk->digest += store_entry_digest(key, value);
+    return walk->visit.account(walk->context, &account, error);
+}
+
+settle_status store_accounts_walk(struct store_snapshot *snapshot, uint64_t user, store_visit_account visit,
+                                  void *context, settle_error *error)
+{
+    struct walk walk = {.visit.account = visit, .context = context, .only = user};
+    uint8_t first[STORE_ACCOUNT_KEY_BYTES];
+    store_account_key(user, 0, first);
+    struct store_meta meta;
+    settle_status status = store_meta_get(snapshot, &meta, error);
+    struct store_bytes from = {user != 0 ? first : NULL, user != 0 ? sizeof(first) : 0};
+    if (status == SETTLE_OK)
+        status = store_table_scan(snapshot, STORE_ACCOUNTS, from, visit_account, &walk, error);
+    if (status != SETTLE_OK || user != 0)
+        return status;
+    return check_totals(&walk, meta.account_count, meta.account_digest, "accounts", error);
+}
+
+static settle_status visit_id(void *context, struct store_bytes key, struct store_bytes value, bool *stop,
+                              settle_error *error)
+{
+    (void)stop;
+    struct walk *walk = context;
+    struct store_id id;
+    const char *fault = store_id_decode(key, value, &id);
+    if (fault)
+        return fail_entry(error, fault);
+    walk->count++;
+    walk->digest += store_entry_digest(key, value);
+    return walk->visit.id(walk->context, &id, error);
+}
+
+settle_status store_ids_walk(struct store_snapshot *snapshot, store_visit_id visit, void *context, settle_error *error)
+{
+    struct walk walk = {.visit.id = visit, .context = context};
+    struct store_bytes all = {NULL, 0};
+    struct store_meta meta;
+    settle_status status = store_meta_get(snapshot, &meta, error);
+    if (status == SETTLE_OK)
+        status = store_table_scan(snapshot, STORE_EVENTS, all, visit_id, &walk, error);
+    if (status != SETTLE_OK)
+        return status;
+    return check_totals(&walk, meta.id_count, meta.id_digest, "event ids", error);
+}
+
+static settle_status visit_arrival(void *context, struct store_bytes key, struct store_bytes value, bool *stop,
+                                   settle_error *error)
+{
+    struct walk *walk = context;
+    struct store_arrival arrival;
+    const char *fault = store_arrival_decode(key, value, &arrival);
+    if (fault)
+        return fail_entry(error, fault);
+    *stop = arrival.first_position != walk->only;
+    return *stop ? SETTLE_OK : walk->visit.position(walk->context, arrival.position, error);
+}
+
+settle_status store_arrivals_walk(struct store_snapshot *snapshot, uint64_t first_position, store_visit_position visit,
+                                  void *context, settle_error *error)
+{
+    assert(first_position != 0);
+    struct walk walk = {.visit.position = visit, .context = context, .only = first_position};
+    uint8_t first[STORE_ARRIVAL_KEY_BYTES];
+    store_arrival_key(first_position, 0, first);
+    return store_table_scan(snapshot, STORE_ARRIVALS, (struct store_bytes){first, sizeof(first)}, visit_arrival, &walk,
+                            error);
+}
+
+static settle_status visit_asset(void *context, struct store_bytes key, struct store_bytes value, bool *stop,
+                                 settle_error *error)
+{
+    (void)stop;
+    struct walk *walk = context;
+    settle_asset asset;
+    const char *fault = store_asset_decode(key, value, &asset);
+    return fault ? fail_entry(error, fault) : walk->visit.asset(walk->context, &asset, error);
+}
+
+settle_status store_assets_walk(struct store_snapshot *snapshot, store_visit_asset visit, void *context,
+                                settle_error *error)
+{
+    struct walk walk = {.visit.asset = visit, .context = context};
+    struct store_bytes all = {NULL, 0};
+    return store_table_scan(snapshot, STORE_ASSETS, all, visit_asset, &walk, error);
+}
+
+static settle_status visit_source(void *context, struct store_bytes key, struct store_bytes value, bool *stop,
+                                  settle_error *error)
+{
+    (void)stop;
+    struct walk *walk = context;
+    struct source_entry entry;
+    const char *fault = store_source_decode(key, value, &entry);
+    return fault ? fail_entry(error, fault) : walk->visit.source(walk->context, &entry, error);
+}
+
+settle_status store_sources_walk(struct store_snapshot *snapshot, store_visit_source visit, void *context,
+                                 settle_error *error)
+{
+    struct walk walk = {.visit.source = visit, .context = context};
+    struct store_bytes all = {NULL, 0};
+    return store_table_scan(snapshot, STORE_SOURCES, all, visit_source, &walk, error);
+}

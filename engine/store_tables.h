@@ -1,0 +1,80 @@
+/*
+ * store_tables.h — inside the store: an LMDB environment with six tables of bytes. Only store.c speaks to LMDB; store_open.c,
+ * store_read.c and store_apply.c speak to store.c through this header and know what the bytes mean.
+ */
+#ifndef ENGINE_STORE_TABLES_H
+#define ENGINE_STORE_TABLES_H
+
+#include "engine/store_format.h"
+
+#define STORE_DIRECTORY "store"
+#define STORE_DATA_NAME "data.mdb" /* LMDB's names */
+#define STORE_LOCK_NAME "lock.mdb"
+#define STORE_DATA_FILE STORE_DIRECTORY "/" STORE_DATA_NAME
+
+/* Address space, not disk space: a store that outgrows it costs a pause of all snapshots (see store.c). */
+#define STORE_MAP_BYTES ((size_t)64 << 30)
+
+enum store_table {
+    STORE_ACCOUNTS,
+    STORE_EVENTS,
+    STORE_ARRIVALS,
+    STORE_ASSETS,
+    STORE_SOURCES,
+    STORE_META,
+    STORE_TABLE_COUNT,
+};
+
+/* store_open() with a map of another size: for tests of its growth. */
+settle_status store_open_mapped(int data_fd, const char *data_path, bool write, const uint8_t journal_id[16],
+                                const struct mem *mem, size_t map_bytes, struct store **ret_store,
+                                settle_error *error);
+
+/*
+ * Whether what is in data.mdb can be mapped: both of LMDB's meta pages, and all the pages they speak of. A file of no bytes
+ * is fine: *ret_is_empty. store_check.c
+ */
+settle_status store_data_check(int data_fd, bool *ret_is_empty, settle_error *error);
+
+struct store_tables_options {
+    int data_fd; /* borrowed for the call */
+    const char *path; /* of the environment's directory */
+    bool write;
+    bool without_lock; /* readers only: lock.mdb cannot be used; see store.c */
+    size_t map_bytes;
+    struct store_bytes first_meta; /* write: the value of meta in a store that has no tables yet */
+};
+/* SETTLE_E_NOT_FOUND: read-only, and nothing was ever committed. */
+settle_status store_tables_open(const struct store_tables_options *options, const struct mem *mem,
+                                struct store **ret_store, settle_error *error);
+
+/* ---- Reading: values are borrowed from the snapshot until it rests ---------------------------------------------------- */
+
+settle_status store_table_get(struct store_snapshot *snapshot, enum store_table table, struct store_bytes key,
+                              struct store_bytes *ret_value, settle_error *error);
+/* Visits the entries from key `from` on ({NULL, 0}: all) in key order, until the visitor sets *stop or fails. */
+typedef settle_status (*store_visit_entry)(void *context, struct store_bytes key, struct store_bytes value, bool *stop,
+                                           settle_error *error);
+settle_status store_table_scan(struct store_snapshot *snapshot, enum store_table table, struct store_bytes from,
+                               store_visit_entry visit, void *context, settle_error *error);
+
+/* ---- Writing: one transaction, all or nothing --------------------------------------------------------------------------- */
+
+struct store_writer;
+
+/* Writes through the calls below, and only through them: it is called again from the start when the map had to grow. */
+typedef settle_status (*store_write)(struct store_writer *writer, const void *context, settle_error *error);
+/* SETTLE_E_INVALID from `write` leaves the store as it was. After any other error it can only be closed. */
+settle_status store_transact(struct store *store, store_write write, const void *context, settle_error *error);
+
+/* Fast for keys in ascending order. *ret_value is {NULL, 0} when there is no entry; else it is good until the next write. */
+settle_status store_writer_get(struct store_writer *writer, enum store_table table, struct store_bytes key,
+                               struct store_bytes *ret_value, settle_error *error);
+/* Over the entry that store_writer_get() has just found in this table; with a value of the same length. */
+settle_status store_writer_replace(struct store_writer *writer, enum store_table table, struct store_bytes key,
+                                   struct store_bytes value, settle_error *error);
+/* *ret_existing is {NULL, 0} when it was added; else nothing was written and it is what is there. */
+settle_status store_writer_add(struct store_writer *writer, enum store_table table, struct store_bytes key,
+                               struct store_bytes value, struct store_bytes *ret_existing, settle_error *error);
+
+#endif

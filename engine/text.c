@@ -1,0 +1,80 @@
+/*
+ * text.c — the words behind the public numbers, and the defaults of the options.
+ *
+ * Pure: every text is static and is never NULL, so that a caller can print what a newer library answers.
+ */
+#include <settle/settle.h>
+
+#include <assert.h>
+
+const char *settle_status_name(settle_status status)
+{
+    switch (status) {
+#define X(name, value, sentence)                                                                                       \
+    case SETTLE_##name: return "SETTLE_" #name;
+        SETTLE_STATUS_MAP(X)
+#undef X
+    }
+    return "SETTLE_E_UNKNOWN";
+}
+
+const char *settle_status_sentence(settle_status status)
+{
+    switch (status) {
+#define X(name, value, sentence)                                                                                       \
+    case SETTLE_##name: return sentence;
+        SETTLE_STATUS_MAP(X)
+#undef X
+    }
+    return "a status this version does not know";
+}
+
+const char *settle_outcome_name(settle_outcome outcome)
+{
+    switch (outcome) {
+    case SETTLE_ACCEPTED: return "accepted";
+    case SETTLE_REJECTED: return "rejected";
+    case SETTLE_DUPLICATE: return "duplicate";
+    case SETTLE_CONFLICT: return "conflict";
+    }
+    return "unknown";
+}
+
+const char *settle_reason_name(settle_reason reason)
+{
+    switch (reason) {
+#define X(name, value, word)                                                                                           \
+    case SETTLE_REASON_##name: return word;
+        SETTLE_REASON_MAP(X)
+#undef X
+    }
+    return "unknown";
+}
+
+const char *settle_type_name(settle_event_type type)
+{
+    switch (type) {
+    case SETTLE_DEPOSIT: return "deposit";
+    case SETTLE_WITHDRAWAL: return "withdrawal";
+    case SETTLE_TRADE: return "trade";
+    }
+    return "unknown";
+}
+
+const char *settle_version(void)
+{
+    return SETTLE_VERSION;
+}
+
+void settle_options_init(settle_options *options)
+{
+    assert(options != NULL);
+    *options = (settle_options){
+        .size_bytes = sizeof *options,
+        .segment_bytes = (uint64_t)64 << 20,
+        .commit_events_max = 8192,
+        .commit_interval_us_max = 1000,
+        .checkpoint_interval_ms = 1000,
+        .checkpoint_events_max = 262144,
+    };
+}

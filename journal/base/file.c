@@ -1,0 +1,465 @@
+/*
+ * file.c — every system call on files that journal and engine make.
+ *
+ * Invariants
+ *   EINTR is retried, except by close(2), which has let go of the descriptor by then. Short reads and writes go on. A write
+ *   that takes nothing is an I/O error, or the loop would never end.
+ *   Names are opened below a directory's descriptor, without following a symbolic link in the last place, and are trusted
+ *   only after fstat(2): of the right kind, and ours. Root may read what is another's, never write it.
+ *   What is created has its mode whatever the umask says (0700 and 0600).
+ *   A failed fdatasync(2) is never tried again: Linux marks the pages clean all the same, so the second would lie.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* F_OFD_SETLK */
+#endif
+#include "journal/base/file.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+_Static_assert(sizeof(off_t) == 8, "segments and positions need 64-bit offsets");
+
+#define LOCK_NAME "lock"
+
+/* O_NONBLOCK: opening a FIFO that somebody put in a file's place fails instead of waiting for ever. */
+#define OPEN_FLAGS (O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK)
+
+static int open_retry(int dir_fd, const char *name, int flags, mode_t mode)
+{
+    int fd;
+    do {
+        fd = openat(dir_fd, name, flags, mode);
+    } while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+/* ---- Directories -------------------------------------------------------------------------------------------------- */
+
+/* Whether the open `fd` is a `kind` (S_IFDIR, S_IFREG) that is ours; root may read another's. */
+static settle_status check_ours(int fd, const char *name, mode_t kind, bool read_only, settle_error *error)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return fail_errno(error, errno, name, "cannot examine it");
+    if ((st.st_mode & S_IFMT) != kind)
+        return fail_at(error, SETTLE_E_ACCESS, name, 0, 0, "%s",
+                       kind == S_IFDIR ? "not a directory" : "not a regular file");
+    uid_t user = geteuid();
+    if (st.st_uid != user && !(read_only && user == 0))
+        return fail_at(error, SETTLE_E_ACCESS, name, 0, 0, "belongs to another user (uid %lu)",
+                       (unsigned long)st.st_uid);
+    return SETTLE_OK;
+}
+
+static settle_status sync_directory(int fd, const char *name, settle_error *error)
+{
+    int failed;
+    do {
+        failed = fsync(fd);
+    } while (failed != 0 && errno == EINTR);
+    /* EINVAL: this file system has nothing to sync in a directory. */
+    if (failed != 0 && errno != EINVAL)
+        return fail_errno(error, errno, name, "cannot sync the directory");
+    return SETTLE_OK;
+}
+
+/* The directory that holds `name` gets its new entry onto stable storage. */
+static settle_status sync_parent(int dir_fd, const char *name, settle_error *error)
+{
+    char parent[PATH_MAX];
+    const char *slash = strrchr(name, '/');
+    size_t bytes = slash == NULL ? 0 : slash == name ? 1 : (size_t)(slash - name);
+    if (bytes >= sizeof(parent))
+        return fail_errno(error, ENAMETOOLONG, name, "cannot sync the directory");
+    memcpy(parent, bytes == 0 ? "." : name, bytes == 0 ? 1 : bytes);
+    parent[bytes == 0 ? 1 : bytes] = '\0';
+    int fd = open_retry(dir_fd, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    if (fd < 0)
+        return fail_errno(error, errno, parent, "cannot open the directory");
+    settle_status status = sync_directory(fd, parent, error);
+    file_close(fd);
+    return status;
+}
+
+/* Makes the directory `name`, unless another does so first. */
+static settle_status make_directory(int dir_fd, const char *name, bool *ret_created, settle_error *error)
+{
+    *ret_created = mkdirat(dir_fd, name, 0700) == 0;
+    if (!*ret_created)
+        return errno == EEXIST ? SETTLE_OK : fail_errno(error, errno, name, "cannot create the directory");
+    /* A umask may have taken the right to open it. Where this fails, opening it does and says so. */
+    (void)fchmodat(dir_fd, name, 0700, AT_SYMLINK_NOFOLLOW);
+    return sync_parent(dir_fd, name, error);
+}
+
+settle_status dir_open_at(int dir_fd, const char *name, bool create, int *ret_fd, settle_error *error)
+{
+    assert(name != NULL && name[0] != '\0');
+    assert(ret_fd != NULL);
+    int flags = O_RDONLY | O_DIRECTORY | OPEN_FLAGS;
+    bool created = false;
+    int fd = open_retry(dir_fd, name, flags, 0);
+    if (fd < 0 && errno == ENOENT && create) {
+        settle_status status = make_directory(dir_fd, name, &created, error);
+        if (status != SETTLE_OK)
+            return status;
+        fd = open_retry(dir_fd, name, flags, 0);
+    }
+    if (fd < 0) {
+        bool other = errno == ENOTDIR || errno == ELOOP;
+        return fail_errno(error, errno, name,
+                          other ? "not a directory, or a symbolic link" : "cannot open the directory");
+    }
+    settle_status status = check_ours(fd, name, S_IFDIR, !create, error);
+    if (status == SETTLE_OK && created && fchmod(fd, 0700) != 0)
+        status = fail_errno(error, errno, name, "cannot set the directory's mode");
+    if (status != SETTLE_OK) {
+        file_close(fd);
+        return status;
+    }
+    *ret_fd = fd;
+    return SETTLE_OK;
+}
+
+settle_status dir_open(const char *path, bool create, int *ret_fd, settle_error *error)
+{
+    assert(path != NULL);
+    /* Behind "link/" O_NOFOLLOW would follow: the slashes go. */
+    char trimmed[PATH_MAX];
+    size_t bytes = strlen(path);
+    while (bytes > 1 && path[bytes - 1] == '/')
+        bytes--;
+    if (bytes == 0)
+        return fail_errno(error, ENOENT, path, "the directory has no name");
+    if (bytes >= sizeof(trimmed))
+        return fail_errno(error, ENAMETOOLONG, path, "cannot open the directory");
+    memcpy(trimmed, path, bytes);
+    trimmed[bytes] = '\0';
+    return dir_open_at(AT_FDCWD, trimmed, create, ret_fd, error);
+}
+
+settle_status dir_sync(int dir_fd, const char *name, settle_error *error)
+{
+    assert(dir_fd >= 0);
+    return sync_directory(dir_fd, name, error);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Adds a copy of `name`; false: no memory, and the array is as it was. */
+static bool append_name(char ***names, size_t *count, size_t *capacity, const char *name)
+{
+    if (*count == *capacity) {
+        size_t larger = *capacity == 0 ? 16 : *capacity * 2;
+        char **grown = realloc(*names, larger * sizeof(*grown));
+        if (grown == NULL)
+            return false;
+        *names = grown;
+        *capacity = larger;
+    }
+    char *copy = strdup(name);
+    if (copy == NULL)
+        return false;
+    (*names)[(*count)++] = copy;
+    return true;
+}
+
+settle_status dir_list(int dir_fd, const char *name, char ***ret_names, size_t *ret_count, settle_error *error)
+{
+    assert(dir_fd >= 0);
+    assert(ret_names != NULL && ret_count != NULL);
+    /* A description of its own: readdir(3) moves the offset, and closedir(3) closes. */
+    int fd = open_retry(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (dir == NULL) {
+        settle_status status = fail_errno(error, errno, name, "cannot list the directory");
+        file_close(fd);
+        return status;
+    }
+    char **names = NULL;
+    size_t count = 0, capacity = 0;
+    struct dirent *entry;
+    while (errno = 0, (entry = readdir(dir)) != NULL) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        if (!append_name(&names, &count, &capacity, entry->d_name)) {
+            errno = ENOMEM;
+            break;
+        }
+    }
+    int cause = errno;
+    (void)closedir(dir);
+    if (cause != 0) {
+        for (size_t i = 0; i < count; i++)
+            free(names[i]);
+        free(names);
+        return fail_errno(error, cause, name, "cannot list the directory");
+    }
+    if (count > 1)
+        qsort(names, count, sizeof(*names), compare_names);
+    *ret_names = names;
+    *ret_count = count;
+    return SETTLE_OK;
+}
+
+/* ---- Files ---------------------------------------------------------------------------------------------------------- */
+
+/* Creates `name`, which must not exist; -1 and errno. */
+static int create_exclusive(int dir_fd, const char *name)
+{
+    int fd = open_retry(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | OPEN_FLAGS, 0600);
+    if (fd >= 0 && fchmod(fd, 0600) != 0) {
+        int cause = errno;
+        file_close(fd);
+        errno = cause;
+        return -1;
+    }
+    return fd;
+}
+
+static int open_or_create(int dir_fd, const char *name)
+{
+    /* Another may create or remove it between our two attempts; nobody does so for ever. */
+    for (int attempt = 0; attempt < 100; attempt++) {
+        int fd = open_retry(dir_fd, name, O_RDWR | OPEN_FLAGS, 0);
+        if (fd >= 0 || errno != ENOENT)
+            return fd;
+        fd = create_exclusive(dir_fd, name);
+        if (fd >= 0 || errno != EEXIST)
+            return fd;
+    }
+    return -1;
+}
+
+settle_status file_open_at(int dir_fd, const char *name, enum file_mode mode, int *ret_fd, settle_error *error)
+{
+    assert(name != NULL && name[0] != '\0');
+    assert(ret_fd != NULL);
+    int fd = -1;
+    switch (mode) {
+    case FILE_READ: fd = open_retry(dir_fd, name, O_RDONLY | OPEN_FLAGS, 0); break;
+    case FILE_WRITE: fd = open_retry(dir_fd, name, O_RDWR | OPEN_FLAGS, 0); break;
+    case FILE_CREATE: fd = create_exclusive(dir_fd, name); break;
+    case FILE_CREATE_OR_WRITE: fd = open_or_create(dir_fd, name); break;
+    default: assert(mode == FILE_READ); /* no such mode */
+    }
+    if (fd < 0)
+        return fail_errno(error, errno, name, errno == ELOOP ? "is a symbolic link" : "cannot open the file");
+    settle_status status = check_ours(fd, name, S_IFREG, mode == FILE_READ, error);
+    if (status != SETTLE_OK) {
+        file_close(fd);
+        return status;
+    }
+    *ret_fd = fd;
+    return SETTLE_OK;
+}
+
+settle_status file_size(int fd, const char *name, uint64_t *ret_bytes, settle_error *error)
+{
+    assert(ret_bytes != NULL);
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return fail_errno(error, errno, name, "cannot examine the file");
+    assert(st.st_size >= 0);
+    *ret_bytes = (uint64_t)st.st_size;
+    return SETTLE_OK;
+}
+
+/* fail_errno() that knows where. */
+static settle_status fail_io(settle_error *error, int cause, const char *name, uint64_t offset, const char *what)
+{
+    settle_status status = fail_errno(error, cause, name, what);
+    if (error != NULL)
+        error->offset_bytes = offset;
+    return status;
+}
+
+/* Whether offset … offset + count can be told to the kernel. */
+static bool range_is_valid(uint64_t offset, uint64_t count)
+{
+    return offset <= INT64_MAX && count <= INT64_MAX - offset;
+}
+
+settle_status file_read_zeros(int fd, const char *name, uint64_t offset, void *ret_bytes, size_t count,
+                              settle_error *error)
+{
+    assert(ret_bytes != NULL || count == 0);
+    if (!range_is_valid(offset, count))
+        return fail_at(error, SETTLE_E_INVALID, name, offset, 0, "no file reaches so far");
+    uint8_t *at = ret_bytes;
+    while (count > 0) {
+        ssize_t taken = pread(fd, at, count, (off_t)offset);
+        if (taken < 0 && errno == EINTR)
+            continue;
+        if (taken < 0)
+            return fail_io(error, errno, name, offset, "cannot read");
+        if (taken == 0)
+            break;
+        assert((size_t)taken <= count);
+        at += taken;
+        offset += (uint64_t)taken;
+        count -= (size_t)taken;
+    }
+    if (count > 0)
+        memset(at, 0, count);
+    return SETTLE_OK;
+}
+
+settle_status file_write(int fd, const char *name, uint64_t offset, const void *bytes, size_t count,
+                         settle_error *error)
+{
+    assert(bytes != NULL || count == 0);
+    if (!range_is_valid(offset, count))
+        return fail_at(error, SETTLE_E_INVALID, name, offset, 0, "no file reaches so far");
+    const uint8_t *at = bytes;
+    while (count > 0) {
+        ssize_t taken = pwrite(fd, at, count, (off_t)offset);
+        if (taken < 0 && errno == EINTR)
+            continue;
+        if (taken <= 0)
+            return fail_io(error, taken < 0 ? errno : EIO, name, offset, "cannot write");
+        assert((size_t)taken <= count);
+        at += taken;
+        offset += (uint64_t)taken;
+        count -= (size_t)taken;
+    }
+    return SETTLE_OK;
+}
+
+settle_status file_write_zeros(int fd, const char *name, uint64_t offset, uint64_t count, settle_error *error)
+{
+    static const uint8_t zeros[65536];
+    while (count > 0) {
+        size_t part = count < sizeof(zeros) ? (size_t)count : sizeof(zeros);
+        settle_status status = file_write(fd, name, offset, zeros, part, error);
+        if (status != SETTLE_OK)
+            return status;
+        offset += part;
+        count -= part;
+    }
+    return SETTLE_OK;
+}
+
+settle_status file_sync_data(int fd, const char *name, settle_error *error)
+{
+    int failed;
+    do {
+        failed = fdatasync(fd);
+    } while (failed != 0 && errno == EINTR);
+    return failed == 0 ? SETTLE_OK : fail_errno(error, errno, name, "cannot sync");
+}
+
+settle_status file_rename_at(int dir_fd, const char *from, const char *to, settle_error *error)
+{
+    assert(from != NULL && to != NULL);
+    if (renameat(dir_fd, from, dir_fd, to) != 0)
+        return fail_errno(error, errno, from, "cannot rename the file");
+    return SETTLE_OK;
+}
+
+settle_status file_remove_at(int dir_fd, const char *name, settle_error *error)
+{
+    assert(name != NULL);
+    if (unlinkat(dir_fd, name, 0) != 0)
+        return fail_errno(error, errno, name, "cannot remove the file");
+    return SETTLE_OK;
+}
+
+bool file_exists_at(int dir_fd, const char *name)
+{
+    assert(name != NULL);
+    struct stat st;
+    return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+void file_close(int fd)
+{
+    if (fd >= 0)
+        (void)close(fd);
+}
+
+/* ---- The writer's lock ---------------------------------------------------------------------------------------------- */
+
+static int lock_command(int fd, int command, struct flock *lock)
+{
+    *lock = (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET}; /* the whole file; l_pid is 0, as it must be */
+    int failed;
+    do {
+        failed = fcntl(fd, command, lock);
+    } while (failed != 0 && errno == EINTR);
+    return failed;
+}
+
+/* SETTLE_E_BUSY, with the pid that the holder wrote, where it got that far. */
+static settle_status fail_busy(int fd, settle_error *error)
+{
+    char text[24] = "";
+    size_t digits = 0;
+    if (file_read_zeros(fd, LOCK_NAME, 0, text, sizeof(text) - 1, NULL) == SETTLE_OK)
+        digits = strspn(text, "0123456789");
+    if (digits == 0 || text[digits] != '\n')
+        return fail_at(error, SETTLE_E_BUSY, LOCK_NAME, 0, 0, "another writer has the directory");
+    return fail_at(error, SETTLE_E_BUSY, LOCK_NAME, 0, 0, "another writer (pid %.*s) has the directory", (int)digits,
+                   text);
+}
+
+/* The new text goes over the old before the file is cut, so that a full disk is no obstacle. */
+static settle_status write_pid(int fd, settle_error *error)
+{
+    char text[24];
+    int bytes = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+    assert(bytes > 0 && (size_t)bytes < sizeof(text));
+    settle_status status = file_write(fd, LOCK_NAME, 0, text, (size_t)bytes, error);
+    if (status != SETTLE_OK)
+        return status;
+    int failed;
+    do {
+        failed = ftruncate(fd, bytes);
+    } while (failed != 0 && errno == EINTR);
+    return failed == 0 ? SETTLE_OK : fail_errno(error, errno, LOCK_NAME, "cannot cut the file");
+}
+
+settle_status lock_take_at(int dir_fd, int *ret_fd, settle_error *error)
+{
+    assert(ret_fd != NULL);
+    int fd;
+    settle_status status = file_open_at(dir_fd, LOCK_NAME, FILE_CREATE_OR_WRITE, &fd, error);
+    if (status != SETTLE_OK)
+        return status;
+    struct flock lock;
+    if (lock_command(fd, F_OFD_SETLK, &lock) != 0) {
+        bool busy = errno == EAGAIN || errno == EACCES;
+        status = busy ? fail_busy(fd, error) : fail_errno(error, errno, LOCK_NAME, "cannot lock the file");
+    } else {
+        status = write_pid(fd, error);
+    }
+    if (status != SETTLE_OK) {
+        file_close(fd);
+        return status;
+    }
+    *ret_fd = fd;
+    return SETTLE_OK;
+}
+
+bool lock_is_held_at(int dir_fd)
+{
+    int fd;
+    settle_status status = file_open_at(dir_fd, LOCK_NAME, FILE_READ, &fd, NULL);
+    if (status != SETTLE_OK)
+        return status != SETTLE_E_NOT_FOUND; /* in doubt there is a writer: the careful answer for a reader */
+    struct flock lock;
+    bool held = lock_command(fd, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
+    file_close(fd);
+    return held;
+}

@@ -1,0 +1,65 @@
+/*
+ * mem.c — memory through the embedder's allocator.
+ *
+ * NULL means "out of memory" and nothing else: a product that overflows is one, and a request for no bytes is answered
+ * with a block of one byte, because `reallocate` understands 0 as "free".
+ */
+#include "journal/base/mem.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *libc_reallocate(void *context, void *memory, size_t bytes)
+{
+    (void)context;
+    if (bytes != 0)
+        return realloc(memory, bytes);
+    free(memory);
+    return NULL;
+}
+
+const struct mem mem_libc = {libc_reallocate, NULL};
+
+/* count × size, at least 1; false when that is no size of an object. */
+static bool total_bytes(size_t count, size_t size, size_t *ret_bytes)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes) || bytes > PTRDIFF_MAX)
+        return false;
+    *ret_bytes = bytes != 0 ? bytes : 1;
+    return true;
+}
+
+void *mem_alloc(const struct mem *mem, size_t count, size_t size)
+{
+    assert(mem != NULL && mem->reallocate != NULL);
+    size_t bytes;
+    if (!total_bytes(count, size, &bytes))
+        return NULL;
+    /* Large tables come from the kernel zeroed: calloc knows, and does not touch pages that are never used. */
+    if (mem->reallocate == libc_reallocate)
+        return calloc(1, bytes);
+    void *memory = mem->reallocate(mem->context, NULL, bytes);
+    if (memory != NULL)
+        memset(memory, 0, bytes);
+    return memory;
+}
+
+void *mem_resize(const struct mem *mem, void *take_memory, size_t count, size_t size)
+{
+    assert(mem != NULL && mem->reallocate != NULL);
+    size_t bytes;
+    if (!total_bytes(count, size, &bytes))
+        return NULL;
+    return mem->reallocate(mem->context, take_memory, bytes);
+}
+
+void mem_free(const struct mem *mem, void *take_memory)
+{
+    assert(mem != NULL && mem->reallocate != NULL);
+    if (take_memory != NULL)
+        mem->reallocate(mem->context, take_memory, 0);
+}

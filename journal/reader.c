@@ -1,0 +1,523 @@
+/*
+ * reader.c — a cursor over frames with every check, and single events by position.
+ *
+ * Owns: the journal directory's descriptor, the list of segments, one open segment, a window of bytes read ahead.
+ * Invariants: the window never holds bytes at or behind the limit (they may still change); nothing at or behind the limit
+ * is handed out; a reader writes nothing.
+ */
+#include "journal/reader.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "journal/base/bytes.h"
+#include "journal/recover.h"
+#include "journal/watermark.h"
+
+#define WINDOW_BYTES_MIN ((size_t)256 << 10)
+
+struct journal_reader {
+    const struct mem *mem;
+    int data_fd, journal_fd; /* data_fd is borrowed */
+    struct segment_list segments;
+    int segment_fd; /* of segments.entries[segment_index]; -1 = none */
+    size_t segment_index;
+    uint64_t own_limit;  /* set by the writer's process; UINT64_MAX = none */
+    uint64_t live_limit; /* another process's watermark; UINT64_MAX = no writer lives */
+    uint8_t *window;
+    size_t window_capacity, window_count;
+    uint64_t window_position; /* of its first byte */
+    struct journal_tail tail;
+    uint8_t event_bytes[EVENT_BYTES_MAX];
+};
+
+static uint64_t reader_limit(const struct journal_reader *r)
+{
+    return r->own_limit < r->live_limit ? r->own_limit : r->live_limit;
+}
+
+static uint64_t segment_bytes(const struct journal_reader *r)
+{
+    return r->segments.entries[0].header.segment_bytes;
+}
+
+const uint8_t *journal_reader_id(const struct journal_reader *reader)
+{
+    return reader->segments.entries[0].header.journal_id;
+}
+
+uint64_t journal_reader_segment_bytes(const struct journal_reader *reader)
+{
+    return segment_bytes(reader);
+}
+
+const struct segment_list *journal_reader_segments(const struct journal_reader *reader)
+{
+    return &reader->segments;
+}
+
+/* The entry that holds a position; count when there is none. */
+static size_t segment_of(const struct journal_reader *r, uint64_t position)
+{
+    uint64_t ordinal = position / segment_bytes(r), first = r->segments.entries[0].header.ordinal;
+    return ordinal < first || ordinal - first >= r->segments.count ? r->segments.count : (size_t)(ordinal - first);
+}
+
+const char *journal_reader_place(const struct journal_reader *reader, uint64_t position, uint64_t *ret_offset_bytes)
+{
+    size_t index = segment_of(reader, position);
+    *ret_offset_bytes = position % segment_bytes(reader);
+    return index == reader->segments.count ? "" : reader->segments.entries[index].name;
+}
+
+static settle_status corrupt_at(const struct journal_reader *r, settle_error *error, uint64_t position, uint64_t seq,
+                                const char *sentence)
+{
+    uint64_t offset = 0;
+    const char *name = journal_reader_place(r, position, &offset);
+    char file[SEGMENT_NAME_BYTES + 16];
+    snprintf(file, sizeof file, "journal/%s", name);
+    return fail_at(error, SETTLE_E_CORRUPT, file, offset, seq, "%s", sentence);
+}
+
+/* A living writer's watermark; one that has just begun may not have written it yet. */
+static settle_status watermark_wait(int journal_fd, uint64_t *ret_position, settle_error *error)
+{
+    for (int attempt = 0; attempt < 2000; attempt++) {
+        settle_status status = watermark_read(journal_fd, ret_position, error);
+        if (status != SETTLE_OK || *ret_position > 0)
+            return status;
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    return fail_at(error, SETTLE_E_BUSY, "journal/" WATERMARK_NAME, 0, 0,
+                   "a writer lives but does not tell what is durable");
+}
+
+static settle_status segment_sync(int journal_fd, const char *name, settle_error *error)
+{
+    int fd = -1;
+    settle_status status = file_open_at(journal_fd, name, FILE_READ, &fd, error);
+    if (status == SETTLE_OK)
+        status = file_sync_data(fd, name, error);
+    file_close(fd);
+    return status;
+}
+
+settle_status journal_reader_refresh(struct journal_reader *reader, settle_error *error)
+{
+    /* The lock is probed first: a writer that starts between the two looks is then seen by its watermark, or not at all. */
+    bool is_live = lock_is_held_at(reader->data_fd);
+    uint64_t limit = UINT64_MAX;
+    settle_status status = is_live ? watermark_wait(reader->journal_fd, &limit, error) : SETTLE_OK;
+    struct segment_list list = {NULL, 0};
+    if (status == SETTLE_OK)
+        status = segment_list_read(reader->journal_fd, &list, error);
+    if (status != SETTLE_OK)
+        return status;
+    if (list.count == 0) {
+        segment_list_free(&list);
+        return fail(error, SETTLE_E_NOT_FOUND, "no journal here: the directory holds no segment");
+    }
+    /* A dead writer may have left frames in the cache alone; what is handed out must be on stable storage. */
+    if (!is_live)
+        status = segment_sync(reader->journal_fd, list.entries[list.count - 1].name, error);
+    if (status != SETTLE_OK) {
+        segment_list_free(&list);
+        return status;
+    }
+    segment_list_free(&reader->segments);
+    reader->segments = list;
+    reader->live_limit = limit;
+    reader->tail.writer_is_live = is_live;
+    reader->window_count = 0;
+    return SETTLE_OK;
+}
+
+settle_status journal_reader_open(int data_fd, const struct mem *mem, struct journal_reader **ret_reader,
+                                  settle_error *error)
+{
+    struct journal_reader *reader = mem_alloc(mem, 1, sizeof *reader);
+    if (reader == NULL)
+        return fail(error, SETTLE_E_NO_MEMORY, "no memory for a journal reader");
+    *reader = (struct journal_reader){.mem = mem, .data_fd = data_fd, .journal_fd = -1, .segment_fd = -1,
+                                      .own_limit = UINT64_MAX, .live_limit = UINT64_MAX};
+    settle_status status = dir_open_at(data_fd, "journal", false, &reader->journal_fd, error);
+    if (status == SETTLE_OK)
+        status = journal_reader_refresh(reader, error);
+    if (status != SETTLE_OK) {
+        journal_reader_close(reader);
+        return status;
+    }
+    *ret_reader = reader;
+    return SETTLE_OK;
+}
+
+void journal_reader_close(struct journal_reader *reader)
+{
+    if (reader == NULL)
+        return;
+    file_close(reader->segment_fd);
+    file_close(reader->journal_fd);
+    if (reader->segments.entries != NULL)
+        segment_list_free(&reader->segments);
+    mem_free(reader->mem, reader->window);
+    mem_free(reader->mem, reader);
+}
+
+settle_status journal_reader_limit(struct journal_reader *reader, uint64_t position, settle_error *error)
+{
+    const struct segment_list *known = &reader->segments;
+    if (position != UINT64_MAX && position / segment_bytes(reader) > known->entries[known->count - 1].header.ordinal) {
+        struct segment_list list;
+        settle_status status = segment_list_read(reader->journal_fd, &list, error);
+        if (status != SETTLE_OK)
+            return status;
+        segment_list_free(&reader->segments);
+        reader->segments = list;
+    }
+    reader->own_limit = position;
+    reader->live_limit = UINT64_MAX; /* the lock is this process's own */
+    if (reader->window_position + reader->window_count > position)
+        reader->window_count = 0;
+    return SETTLE_OK;
+}
+
+const struct journal_tail *journal_reader_tail(const struct journal_reader *reader)
+{
+    return &reader->tail;
+}
+
+void journal_reader_begin(const struct journal_reader *reader, struct journal_point *ret_point)
+{
+    const struct segment_header *first = &reader->segments.entries[0].header;
+    *ret_point = (struct journal_point){
+        .position = first->ordinal * first->segment_bytes + SEGMENT_HEADER_BYTES,
+        .next_seq = first->first_seq,
+        .chain = first->previous_chain,
+    };
+}
+
+settle_status journal_reader_begin_segment(const struct journal_reader *reader, uint64_t position,
+                                           struct journal_point *ret_point, settle_error *error)
+{
+    size_t index = segment_of(reader, position);
+    if (index == reader->segments.count)
+        return fail_at(error, SETTLE_E_CORRUPT, "journal", position, 0, "the segment that holds this position is missing");
+    if (index == 0) {
+        journal_reader_begin(reader, ret_point);
+        return SETTLE_OK;
+    }
+    const struct segment_header *header = &reader->segments.entries[index].header;
+    *ret_point = (struct journal_point){
+        .position = header->ordinal * header->segment_bytes + SEGMENT_HEADER_BYTES,
+        .next_seq = header->first_seq,
+        .persisted_seq = POINT_PERSISTED_UNKNOWN,
+        .chain = header->previous_chain,
+    };
+    return SETTLE_OK;
+}
+
+static settle_status segment_use(struct journal_reader *r, size_t index, settle_error *error)
+{
+    if (r->segment_fd >= 0 && r->segment_index == index)
+        return SETTLE_OK;
+    int fd = -1;
+    settle_status status = file_open_at(r->journal_fd, r->segments.entries[index].name, FILE_READ, &fd, error);
+    if (status != SETTLE_OK)
+        return status;
+    file_close(r->segment_fd);
+    r->segment_fd = fd;
+    r->segment_index = index;
+    return SETTLE_OK;
+}
+
+static settle_status read_at(struct journal_reader *r, uint64_t position, void *ret_bytes, size_t count,
+                             settle_error *error)
+{
+    size_t index = segment_of(r, position);
+    if (index == r->segments.count)
+        return fail(error, SETTLE_E_CORRUPT, "position %" PRIu64 " is in no segment of the journal", position);
+    settle_status status = segment_use(r, index, error);
+    if (status != SETTLE_OK)
+        return status;
+    return file_read_zeros(r->segment_fd, r->segments.entries[index].name, position % segment_bytes(r), ret_bytes, count,
+                           error);
+}
+
+/* Points *ret_bytes at `count` bytes from `position`, which lie in one segment and before the limit. */
+static settle_status window_get(struct journal_reader *r, uint64_t position, size_t count, const uint8_t **ret_bytes,
+                                settle_error *error)
+{
+    uint64_t segment_end = (position / segment_bytes(r) + 1) * segment_bytes(r);
+    uint64_t end = reader_limit(r) < segment_end ? reader_limit(r) : segment_end;
+    assert(count <= segment_end - position);
+    if (position < r->window_position || position + count > r->window_position + r->window_count) {
+        size_t wanted = count > WINDOW_BYTES_MIN ? count : WINDOW_BYTES_MIN;
+        if (end > position && wanted > end - position)
+            wanted = (size_t)(end - position);
+        if (wanted < count)
+            wanted = count;
+        if (r->window_capacity < wanted) {
+            size_t capacity = wanted > 4 * WINDOW_BYTES_MIN ? wanted : 4 * WINDOW_BYTES_MIN;
+            uint8_t *window = mem_resize(r->mem, r->window, capacity, 1);
+            if (window == NULL)
+                return fail(error, SETTLE_E_NO_MEMORY, "no memory for a window of %zu bytes", capacity);
+            r->window = window;
+            r->window_capacity = capacity;
+        }
+        r->window_count = 0;
+        settle_status status = read_at(r, position, r->window, wanted, error);
+        if (status != SETTLE_OK)
+            return status;
+        r->window_position = position;
+        r->window_count = wanted;
+    }
+    *ret_bytes = r->window + (position - r->window_position);
+    return SETTLE_OK;
+}
+
+/*
+ * Where no valid frame is at `point`, in the last segment and with no writer alive: clean, torn or damaged. Leaves
+ * r->tail filled. SETTLE_E_END or SETTLE_E_CORRUPT.
+ */
+static settle_status classify_tail(struct journal_reader *r, const struct journal_point *point, const char *reason,
+                                   settle_error *error)
+{
+    uint64_t offset = point->position % segment_bytes(r), bytes_on_disk = 0, last = 0;
+    const char *name = r->segments.entries[r->segment_index].name;
+    settle_status status = file_size(r->segment_fd, name, &bytes_on_disk, error);
+    if (status != SETTLE_OK)
+        return status;
+    if (bytes_on_disk > segment_bytes(r))
+        return corrupt_at(r, error, point->position, point->next_seq, "the segment file is longer than a segment");
+    for (uint64_t at = offset; at < bytes_on_disk; at += WINDOW_BYTES_MIN) {
+        size_t count = bytes_on_disk - at < WINDOW_BYTES_MIN ? (size_t)(bytes_on_disk - at) : WINDOW_BYTES_MIN;
+        const uint8_t *bytes;
+        r->window_count = 0;
+        status = window_get(r, point->position - offset + at, count, &bytes, error);
+        if (status != SETTLE_OK)
+            return status;
+        if (bytes_are_zero(bytes, count))
+            continue;
+        while (bytes[count - 1] == 0)
+            count--;
+        last = at + count;
+    }
+    r->window_count = 0;
+    r->tail.torn_position = 0;
+    r->tail.torn_bytes = 0;
+    if (last == 0)
+        return SETTLE_E_END;
+    if (last - offset <= FRAME_BYTES_MAX) {
+        const uint8_t *bytes;
+        status = window_get(r, point->position, (size_t)(last - offset), &bytes, error);
+        if (status != SETTLE_OK)
+            return status;
+        if (frame_tail_shape(bytes, (size_t)(last - offset), journal_reader_id(r), point, offset, &reason) == TAIL_TORN) {
+            r->tail.torn_position = point->position;
+            r->tail.torn_bytes = last - offset;
+            return SETTLE_E_END;
+        }
+    }
+    return corrupt_at(r, error, point->position, point->next_seq, reason);
+}
+
+/* Moves *point to the first frame of the next segment; its header must follow. */
+static settle_status next_segment(struct journal_reader *r, struct journal_point *point, settle_error *error)
+{
+    const struct segment_entry *next = &r->segments.entries[segment_of(r, point->position) + 1];
+    if (next->header.first_seq != point->next_seq || next->header.previous_chain != point->chain) {
+        char sentence[SEGMENT_NAME_BYTES + 80];
+        snprintf(sentence, sizeof sentence, "no valid frame here, and segment %s does not follow", next->name);
+        return corrupt_at(r, error, point->position, point->next_seq, sentence);
+    }
+    point->position = next->header.ordinal * segment_bytes(r) + SEGMENT_HEADER_BYTES;
+    return SETTLE_OK;
+}
+
+/* The frame at point->position, checked but for its order; NULL in *ret_fault when it is good. */
+static settle_status frame_at(struct journal_reader *r, uint64_t position, struct frame *ret_frame, const char **ret_fault,
+                              uint64_t *ret_fault_position, uint64_t *ret_seq, settle_error *error)
+{
+    const uint8_t *bytes;
+    *ret_fault_position = position;
+    settle_status status = window_get(r, position, FRAME_HEADER_BYTES, &bytes, error);
+    if (status != SETTLE_OK)
+        return status;
+    struct frame frame = {.bytes = NULL};
+    *ret_fault = frame_header_fault(bytes, journal_reader_id(r), position, &frame);
+    if (*ret_fault != NULL)
+        return SETTLE_OK;
+    if (position % segment_bytes(r) + frame.length_bytes > segment_bytes(r)) {
+        *ret_fault = "the frame is longer than what its segment has left";
+        return SETTLE_OK;
+    }
+    status = window_get(r, position, frame.length_bytes, &bytes, error);
+    if (status != SETTLE_OK)
+        return status;
+    frame.bytes = bytes;
+    size_t offset = 0;
+    *ret_fault = frame_body_fault(&frame, &offset, ret_seq);
+    if (*ret_fault != NULL)
+        *ret_fault_position = position + offset;
+    else
+        *ret_frame = frame;
+    return SETTLE_OK;
+}
+
+settle_status journal_reader_confirm(struct journal_reader *reader, const struct journal_point *point,
+                                     settle_error *error)
+{
+    if (point->frame_position == 0)
+        return SETTLE_OK;
+    struct frame frame;
+    const char *fault = "the segment is missing";
+    uint64_t fault_position = point->frame_position, seq = 0;
+    settle_status status = SETTLE_OK;
+    size_t index = segment_of(reader, point->frame_position);
+    if (index < reader->segments.count) {
+        reader->window_count = 0;
+        status = segment_use(reader, index, error);
+        if (status == SETTLE_OK)
+            status = frame_at(reader, point->frame_position, &frame, &fault, &fault_position, &seq, error);
+    }
+    if (status != SETTLE_OK)
+        return status;
+    if (fault == NULL && (frame.position + frame.length_bytes != point->position || frame.chain != point->chain))
+        fault = "the frame is another one than was acknowledged";
+    if (fault == NULL)
+        return SETTLE_OK;
+    char sentence[200];
+    snprintf(sentence, sizeof sentence, "the journal has lost what the store holds of it: %s", fault);
+    return corrupt_at(reader, error, fault_position, point->next_seq - 1, sentence);
+}
+
+settle_status journal_reader_next(struct journal_reader *reader, struct journal_point *point, struct frame *ret_frame,
+                                  settle_error *error)
+{
+    struct journal_reader *r = reader;
+    struct journal_point at = *point;
+    for (;;) {
+        if (at.position >= reader_limit(r))
+            return SETTLE_E_END;
+        size_t index = segment_of(r, at.position);
+        if (index == r->segments.count)
+            return fail_at(error, SETTLE_E_CORRUPT, "journal", at.position, at.next_seq,
+                           "the segment that goes on here is missing");
+        struct frame frame;
+        const char *fault = NULL;
+        uint64_t fault_position = at.position, seq = at.next_seq;
+        settle_status status = segment_use(r, index, error);
+        if (status == SETTLE_OK)
+            status = frame_at(r, at.position, &frame, &fault, &fault_position, &seq, error);
+        if (status != SETTLE_OK)
+            return status;
+        if (fault == NULL) {
+            fault = frame_order_fault(&frame, &at);
+            if (fault != NULL)
+                return corrupt_at(r, error, at.position, at.next_seq, fault);
+            *point = frame_end_point(&frame, &at);
+            *ret_frame = frame;
+            return SETTLE_OK;
+        }
+        bool is_last = index + 1 == r->segments.count;
+        if (is_last && reader_limit(r) == UINT64_MAX)
+            return classify_tail(r, &at, fault, error);
+        const uint8_t *header;
+        status = window_get(r, at.position, FRAME_HEADER_BYTES, &header, error);
+        if (status == SETTLE_OK && (is_last || !bytes_are_zero(header, FRAME_HEADER_BYTES)))
+            status = corrupt_at(r, error, fault_position, seq, fault);
+        if (status == SETTLE_OK)
+            status = next_segment(r, &at, error);
+        if (status != SETTLE_OK)
+            return status;
+    }
+}
+
+/* CONSUMED and the record that decides it, from `bytes` that stand at `position`. NULL or a sentence. */
+static const char *event_decode(const uint8_t *bytes, size_t count, struct record_base base, uint64_t position,
+                                struct event_records *ret_event)
+{
+    size_t at = 0;
+    for (int i = 0; i < 2; i++) {
+        struct record *record = i == 0 ? &ret_event->consumed : &ret_event->decided;
+        const char *fault = record_decode(bytes + at, count - at, base, record);
+        if (fault != NULL)
+            return fault;
+        if (get_u32(bytes + at + RECORD_CRC) != record_crc(bytes + at, position + at))
+            return "a record's checksum does not fit";
+        record->position = position + at;
+        at += record->length_bytes;
+    }
+    const struct record *decided = &ret_event->decided;
+    bool decides = decided->kind >= RECORD_VALIDATED && decided->kind <= RECORD_CONFLICT;
+    return decides && decided->seq == ret_event->consumed.seq ? NULL : "an event has no decision";
+}
+
+settle_status journal_reader_event(struct journal_reader *reader, uint64_t position, struct event_records *ret_event,
+                                   settle_error *error)
+{
+    uint64_t rest = segment_bytes(reader) - position % segment_bytes(reader);
+    size_t count = rest < EVENT_BYTES_MAX ? (size_t)rest : EVENT_BYTES_MAX;
+    if (count < FRAME_ALIGN)
+        return corrupt_at(reader, error, position, 0, "no event at this position");
+    uint8_t *bytes = reader->event_bytes, header[FRAME_HEADER_BYTES];
+    settle_status status = read_at(reader, position, bytes, count, error);
+    if (status != SETTLE_OK)
+        return status;
+    struct frame frame;
+    struct event_records event;
+    uint32_t back = get_u32(bytes + CONSUMED_FRAME_BACK);
+    if (bytes[RECORD_KIND] != RECORD_CONSUMED || back > position % segment_bytes(reader))
+        return corrupt_at(reader, error, position, 0, "no event at this position");
+    status = read_at(reader, position - back, header, sizeof header, error);
+    if (status != SETTLE_OK)
+        return status;
+    const char *fault = frame_header_fault(header, journal_reader_id(reader), position - back, &frame);
+    if (fault != NULL)
+        return corrupt_at(reader, error, position - back, 0, fault);
+    fault = event_decode(bytes, count, (struct record_base){frame.first_seq, frame.time_us}, position, &event);
+    if (fault != NULL)
+        return corrupt_at(reader, error, position, frame.first_seq, fault);
+    struct event_key key;
+    event_key_of(&event.consumed.u.consumed, &key);
+    event_key_format(&key, event.id);
+    event.frame_position = position - back;
+    *ret_event = event;
+    return SETTLE_OK;
+}
+
+settle_status journal_reader_persisted(struct journal_reader *reader, uint64_t frame_position, uint64_t seq,
+                                       uint64_t *ret_time_us, settle_error *error)
+{
+    uint8_t header[FRAME_HEADER_BYTES];
+    struct frame frame;
+    settle_status status = read_at(reader, frame_position, header, sizeof header, error);
+    if (status != SETTLE_OK)
+        return status;
+    const char *fault = frame_header_fault(header, journal_reader_id(reader), frame_position, &frame);
+    if (fault != NULL)
+        return corrupt_at(reader, error, frame_position, seq, fault);
+    /* The frames from here on chain from this one's own previous value: they were checked against it when it was written. */
+    struct journal_point point = {
+        .position = frame_position,
+        .next_seq = frame.first_seq,
+        .persisted_seq = POINT_PERSISTED_UNKNOWN,
+        .chain = frame.previous_chain,
+    };
+    *ret_time_us = 0;
+    while ((status = journal_reader_next(reader, &point, &frame, error)) == SETTLE_OK) {
+        size_t offset = 0;
+        struct record record;
+        while (frame_next_record(&frame, &offset, &record)) {
+            if (record.kind != RECORD_PERSISTED || record.u.persisted.first_seq > seq || record.u.persisted.last_seq < seq)
+                continue;
+            *ret_time_us = record.u.persisted.time_us;
+            return SETTLE_OK;
+        }
+    }
+    return status == SETTLE_E_END ? SETTLE_OK : status;
+}

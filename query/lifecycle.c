@@ -1,0 +1,144 @@
+/*
+ * lifecycle.c — the whole life of an event id: its first arrival with every leg, and the duplicates and conflicts after it.
+ * One answer is one block of memory, from the allocator of whoever asked.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/engine.h"
+#include "journal/base/status.h"
+#include "query/internal.h"
+
+/* Remembers the allocator, so that settle_lifecycle_free() works after the engine is gone. */
+struct lifecycle_block {
+    struct mem mem;
+    settle_lifecycle lifecycle;
+    settle_arrival repeats[];
+};
+
+void settle_lifecycle_free(settle_lifecycle *lifecycle)
+{
+    if (lifecycle == NULL)
+        return;
+    struct lifecycle_block *block =
+        (struct lifecycle_block *)(void *)((char *)lifecycle - offsetof(struct lifecycle_block, lifecycle));
+    struct mem mem = block->mem;
+    mem_free(&mem, block);
+}
+
+static settle_outcome outcome_of(enum record_kind kind)
+{
+    switch (kind) {
+    case RECORD_VALIDATED: return SETTLE_ACCEPTED;
+    case RECORD_REJECTED: return SETTLE_REJECTED;
+    case RECORD_DUPLICATE: return SETTLE_DUPLICATE;
+    default: break;
+    }
+    assert(kind == RECORD_CONFLICT); /* the reader hands out nothing else as a decision */
+    return SETTLE_CONFLICT;
+}
+
+/* One arrival by its position; *event stays valid until the next call on the reader. */
+static settle_status read_arrival(struct view *view, uint64_t position, struct event_records *event,
+                                  settle_arrival *arrival, settle_error *error)
+{
+    settle_status status = journal_reader_event(view->reader, position, event, error);
+    if (status != SETTLE_OK)
+        return status;
+    const struct record *decided = &event->decided;
+    *arrival = (settle_arrival){
+        .result = {.seq = event->consumed.seq, .outcome = outcome_of(decided->kind)},
+        .type = event->consumed.u.consumed.type,
+        .ts_ms = event->consumed.u.consumed.ts_ms,
+        .consumed_us = event->consumed.time_us,
+        .decided_us = decided->time_us,
+    };
+    if (decided->kind == RECORD_REJECTED)
+        arrival->result.reason = decided->u.rejected;
+    if (decided->kind == RECORD_DUPLICATE || decided->kind == RECORD_CONFLICT)
+        arrival->result.first_seq = decided->u.repeat.first_seq;
+    return SETTLE_OK;
+}
+
+static settle_status read_first(struct view *view, uint64_t position, settle_lifecycle *lifecycle, settle_error *error)
+{
+    struct event_records event;
+    settle_status status = read_arrival(view, position, &event, &lifecycle->first, error);
+    if (status != SETTLE_OK)
+        return status;
+    memcpy(lifecycle->event_id, event.id, sizeof event.id);
+    if (event.decided.kind == RECORD_VALIDATED) {
+        lifecycle->leg_count = event.decided.u.validated.leg_count;
+        assert(lifecycle->leg_count <= SETTLE_LEGS_MAX);
+        memcpy(lifecycle->legs, event.decided.u.validated.legs, lifecycle->leg_count * sizeof(settle_leg));
+    }
+    return journal_reader_persisted(view->reader, event.frame_position, lifecycle->first.result.seq,
+                                    &lifecycle->first.persisted_us, error);
+}
+
+static settle_status read_repeat(struct view *view, uint64_t position, settle_arrival *arrival, settle_error *error)
+{
+    struct event_records event;
+    settle_status status = read_arrival(view, position, &event, arrival, error);
+    if (status != SETTLE_OK)
+        return status;
+    return journal_reader_persisted(view->reader, event.frame_position, arrival->result.seq, &arrival->persisted_us,
+                                    error);
+}
+
+settle_status lifecycle_read(struct view *view, settle_text event_id, settle_lifecycle **ret_lifecycle,
+                             settle_error *error)
+{
+    struct event_key key;
+    uint64_t position = 0, *repeats = NULL;
+    size_t repeat_count = 0;
+    if (!event_id_text_is_valid(event_id, SETTLE_EVENT_ID_BYTES_MAX))
+        return fail(error, SETTLE_E_NOT_FOUND, "no event has this id: an id is 1 to %d bytes of letters, digits and ._:-",
+                    SETTLE_EVENT_ID_BYTES_MAX);
+    event_key_of_text(event_id, &key);
+    settle_status status = view_find_event(view, &key, &position, error);
+    if (status == SETTLE_OK)
+        status = view_arrivals(view, position, &repeats, &repeat_count, error);
+    if (status == SETTLE_E_NOT_FOUND)
+        return fail(error, status, "no event has the id %.*s", (int)event_id.bytes, event_id.data);
+    if (status != SETTLE_OK)
+        return status;
+
+    struct lifecycle_block *block = mem_alloc(view->mem, 1, sizeof *block + repeat_count * sizeof block->repeats[0]);
+    if (block == NULL) {
+        status = fail(error, SETTLE_E_NO_MEMORY, "no memory for the arrivals of an event");
+        goto free_positions;
+    }
+    block->mem = *view->mem;
+    block->lifecycle.repeat_count = repeat_count;
+    block->lifecycle.repeats = block->repeats;
+    status = read_first(view, position, &block->lifecycle, error);
+    for (size_t i = 0; i < repeat_count && status == SETTLE_OK; i++)
+        status = read_repeat(view, repeats[i], &block->repeats[i], error);
+    if (status == SETTLE_OK)
+        *ret_lifecycle = &block->lifecycle;
+    else
+        settle_lifecycle_free(&block->lifecycle);
+free_positions:
+    free(repeats);
+    return status;
+}
+
+settle_status query_lifecycle(struct query *query, settle_text event_id, settle_lifecycle **ret_lifecycle,
+                              settle_error *error)
+{
+    return lifecycle_read(&query->view, event_id, ret_lifecycle, error);
+}
+
+settle_status settle_lifecycle_get(settle *engine, settle_text event_id, settle_lifecycle **ret_lifecycle,
+                                   settle_error *error)
+{
+    struct view view = {0};
+    settle_status status = engine_view(engine, &view, error);
+    if (status != SETTLE_OK)
+        return status;
+    status = lifecycle_read(&view, event_id, ret_lifecycle, error);
+    view_close(&view);
+    return status;
+}

@@ -1,0 +1,171 @@
+/*
+ * query.h — questions to a data directory: balances, the life of an event, replay, verification, what is in its files.
+ *
+ * Everything here reads and nothing writes, except query_copy(). A query creates and repairs nothing; it works beside a
+ * writer, on a read-only mount and on a directory that a crash left behind, and tells only what is durable.
+ */
+#ifndef QUERY_QUERY_H
+#define QUERY_QUERY_H
+
+#include <settle/settle.h>
+
+#include "query/print.h"
+
+/* ---- A look at a data directory ------------------------------------------------------------------------------------------- */
+
+struct query;
+
+/* SETTLE_E_NOT_FOUND: no data directory, or no journal in it. */
+SETTLE_CHECKED settle_status query_open(const char *directory, struct query **ret_query, settle_error *error);
+void query_close(struct query *query); /* NULL is fine */
+
+/* Why the store is not used, or NULL when it is good. Answers are right in either case, only slower. */
+const settle_error *query_store_fault(const struct query *query);
+uint64_t query_segment_bytes(const struct query *query);
+/* A declared symbol, else the digits of a declared id. NULL: not declared. */
+const settle_asset *query_asset_find(const struct query *query, settle_text name);
+/* "1001", "external" or "fees"; false when it is none of them. */
+bool query_user_parse(const char *text, uint64_t *ret_user);
+/* Digits only, no sign, no leading zero; false also above 2^64-1. */
+bool query_u64_parse(const char *text, uint64_t *ret_value);
+
+/* ---- Balances --------------------------------------------------------------------------------------------------------------- */
+
+/* Balances sorted by user, then asset id, system accounts last, with the assets that give them their scale. */
+struct ledger {
+    settle_balance *balances;
+    size_t balance_count;
+    settle_asset *assets; /* sorted by id */
+    size_t asset_count;
+};
+void ledger_free(struct ledger *ledger); /* also of a zeroed struct */
+/* The asset must be one of the ledger's. */
+const settle_asset *ledger_asset(const struct ledger *ledger, uint32_t id);
+
+/* user 0: of all; asset 0: all assets of the user. None is no error: the count is 0. */
+SETTLE_CHECKED settle_status query_balances(struct query *query, uint64_t user, uint32_t asset, struct ledger *ret_ledger,
+                                            settle_error *error);
+/* The assets alone. */
+SETTLE_CHECKED settle_status query_assets(struct query *query, struct ledger *ret_ledger, settle_error *error);
+
+/* ---- The life of an event ------------------------------------------------------------------------------------------------------ */
+
+/* As settle_lifecycle_get(), without an engine. Free with settle_lifecycle_free(). */
+SETTLE_CHECKED settle_status query_lifecycle(struct query *query, settle_text event_id, settle_lifecycle **ret_lifecycle,
+                                             settle_error *error);
+
+/* ---- Audit: everything again from the journal ------------------------------------------------------------------------------------- */
+
+struct audit_counts {
+    uint64_t segments, frames, records, events;
+    uint64_t accounts;   /* balances that any event changed */
+    uint64_t ids;        /* event ids: first arrivals */
+    uint64_t torn_bytes; /* of a torn frame at the very end, which the next writer cuts */
+};
+
+enum store_state {
+    STORE_NOT_COMPARED,
+    STORE_ABSENT,
+    STORE_DAMAGED,
+    STORE_DIFFERS,
+    STORE_EQUAL,
+};
+const char *store_state_name(enum store_state state); /* "equal" */
+
+struct replay_options {
+    uint64_t until_seq; /* stop after this event; UINT64_MAX: go to the end */
+    bool check;         /* compare with the live store; needs the journal to its end, else the store is not compared */
+    void (*difference)(void *context, const char *text); /* told each difference; may be NULL */
+    void *context;
+};
+
+struct replay_result {
+    bool ok;
+    struct audit_counts counts;
+    uint64_t difference_count;
+    enum store_state store;
+    struct ledger ledger; /* the balances at the end; free it */
+};
+
+/*
+ * Folds the journal alone from its first frame: every event is validated again and what comes out is compared with what is
+ * recorded, before, after, version and previous change included. A record that is whole but says something else is a
+ * difference (check) or SETTLE_E_CORRUPT (not check); damage is always SETTLE_E_CORRUPT.
+ */
+SETTLE_CHECKED settle_status query_replay(const char *directory, const struct replay_options *options,
+                                          struct replay_result *ret_result, settle_error *error);
+
+struct verify_result {
+    bool ok;
+    struct audit_counts counts;
+    enum store_state store;
+    settle_error fault; /* the first one; status SETTLE_OK when there is none */
+};
+
+/* Everything that can be checked, in one pass. A fault found is an answer, not an error of the call. */
+SETTLE_CHECKED settle_status query_verify(const char *directory, struct verify_result *ret_result, settle_error *error);
+
+/*
+ * Writes a new data directory `into` (absent or empty, else SETTLE_E_EXISTS) with the journal up to until_seq, and a store
+ * built from it.
+ */
+SETTLE_CHECKED settle_status query_copy(const char *directory, const char *into, uint64_t until_seq, settle_error *error);
+
+/* ---- What is in the files ------------------------------------------------------------------------------------------------------------ */
+
+struct inspect_segment {
+    char name[48];
+    uint64_t ordinal, first_seq, created_us;
+    uint64_t last_seq; /* 0: no event in it */
+    uint64_t frames, events, bytes_used;
+};
+
+struct inspect_directory {
+    char journal_id[33]; /* hex */
+    uint64_t segment_bytes;
+    struct inspect_segment *segments;
+    size_t segment_count;
+    uint64_t last_seq, time_us; /* at the journal's end */
+    enum store_state store;     /* STORE_NOT_COMPARED: there is one, and it opens */
+    char store_fault[320];
+    uint64_t store_position, store_seq, store_accounts, store_ids;
+    uint64_t torn_bytes, torn_position;
+    bool writer_is_live;
+    long writer_pid; /* 0: unknown */
+    settle_error fault; /* where reading the journal stopped; SETTLE_OK: at its end */
+};
+
+SETTLE_CHECKED settle_status query_inspect(const char *directory, struct inspect_directory *ret_inspect,
+                                           settle_error *error);
+void inspect_free(struct inspect_directory *inspect);
+
+/* Prints a segment file: its header, then frames and records, one a line, as text or NDJSON. Goes as far as the bytes are
+ * good; then SETTLE_E_CORRUPT with the place. */
+SETTLE_CHECKED settle_status query_dump_segment(const char *path, bool as_json, struct out *out, settle_error *error);
+
+/* ---- Counting ---------------------------------------------------------------------------------------------------------------------------- */
+
+struct stats_asset {
+    settle_asset asset;
+    uint64_t deposits, withdrawals, trades; /* accepted events that moved it */
+    uint64_t balances, changes;             /* users' and system accounts' */
+};
+
+struct stats {
+    struct audit_counts counts;
+    uint64_t events[SETTLE_TRADE + 1][SETTLE_CONFLICT + 1]; /* by type and outcome */
+    uint64_t reasons[SETTLE_REASON_BALANCE_OVERFLOW + 1];
+    uint64_t ts_ms_min, ts_ms_max;             /* event time */
+    uint64_t first_us, last_us;                /* wall time of the first and last event */
+    uint64_t journal_bytes;                    /* headers and frames, without the space filled ahead */
+    struct stats_asset *assets;                /* sorted by id */
+    size_t asset_count;
+};
+
+SETTLE_CHECKED settle_status query_stats(const char *directory, struct stats *ret_stats, settle_error *error);
+void stats_free(struct stats *stats);
+
+/* The journal format this build writes, for `version`. */
+uint32_t query_format_version(void);
+
+#endif

@@ -1,0 +1,383 @@
+/*
+ * verify.c — everything that can be checked in a data directory, in one pass over its journal.
+ *
+ * Owns: a reader with its fold, the store, opened for reading, and a list of the ids the store does not have yet (16 bytes
+ * each). The store is compared at the very point it was written at; its snapshot is held only for that moment, so that a
+ * writer beside us is not kept from reusing pages. Invariant: the first fault stops the pass and is the answer.
+ */
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "journal/base/bytes.h"
+#include "journal/base/status.h"
+#include "query/fold.h"
+#include "query/internal.h"
+
+/* How often the writer may move the store on before we hold it still. */
+#define STORE_MOVES_MAX 8
+#define ZERO_CHECK_BYTES ((size_t)64 << 10)
+
+struct late_id { /* an id that is not in the store */
+    uint64_t hash, position, seq;
+};
+
+struct verify {
+    const char *directory;
+    int data_fd, journal_fd;
+    struct journal_reader *reader;
+    struct fold fold;
+    struct store *store; /* NULL: absent or damaged */
+    struct store_snapshot *snapshot;
+    struct store_meta meta; /* as of the point the store is to be compared at */
+    bool store_is_compared;
+    unsigned store_moves;
+    uint64_t id_digest; /* over the ids before meta.point */
+    uint64_t store_ids; /* and how many they are */
+    struct late_id *late;
+    size_t late_count, late_capacity;
+    struct verify_result result;
+};
+
+/* ---- Ids ---- */
+
+static settle_status note_id(void *context, const struct event_key *key, uint64_t position, uint64_t seq,
+                             settle_error *error)
+{
+    struct verify *v = context;
+    if (v->store != NULL && position < v->meta.point.position) {
+        v->id_digest += store_id_digest(key, position);
+        v->store_ids++;
+        return SETTLE_OK;
+    }
+    if (v->late_count == v->late_capacity) {
+        size_t capacity = v->late_capacity * 2 + 4096;
+        struct late_id *late = mem_resize(&mem_libc, v->late, capacity, sizeof *late);
+        if (late == NULL)
+            return fail(error, SETTLE_E_NO_MEMORY, "no memory for %zu event ids that are not in the store", capacity);
+        v->late = late;
+        v->late_capacity = capacity;
+    }
+    v->late[v->late_count++] = (struct late_id){event_key_hash(key, 0), position, seq};
+    return SETTLE_OK;
+}
+
+static int by_hash(const void *left, const void *right)
+{
+    const struct late_id *a = left, *b = right;
+    if (a->hash != b->hash)
+        return a->hash < b->hash ? -1 : 1;
+    return a->position < b->position ? -1 : a->position > b->position;
+}
+
+static settle_status key_at(struct verify *v, uint64_t position, struct event_key *ret_key, settle_error *error)
+{
+    struct event_records event;
+    settle_status status = journal_reader_event(v->reader, position, &event, error);
+    if (status == SETTLE_OK)
+        event_key_of(&event.consumed.u.consumed, ret_key);
+    return status;
+}
+
+static settle_status taken_twice(struct verify *v, const struct late_id *id, settle_error *error)
+{
+    uint64_t offset = 0;
+    char file[SEGMENT_NAME_BYTES + 16];
+    snprintf(file, sizeof file, "journal/%s", journal_reader_place(v->reader, id->position, &offset));
+    return fail_at(error, SETTLE_E_CORRUPT, file, offset, id->seq, "this event's id was taken before, yet it had an effect");
+}
+
+/* Ids the store does not cover: each is new among themselves, and not one of the store's. */
+static settle_status check_late_ids(struct verify *v, settle_error *error)
+{
+    struct event_key key, other;
+    settle_status status = SETTLE_OK;
+    if (v->late_count > 0)
+        qsort(v->late, v->late_count, sizeof *v->late, by_hash);
+    for (size_t i = 0; i + 1 < v->late_count && status == SETTLE_OK; i++) {
+        for (size_t k = i + 1; k < v->late_count && v->late[k].hash == v->late[i].hash; k++) {
+            status = key_at(v, v->late[i].position, &key, error);
+            if (status == SETTLE_OK)
+                status = key_at(v, v->late[k].position, &other, error);
+            if (status != SETTLE_OK)
+                return status;
+            if (event_key_equal(&key, &other))
+                return taken_twice(v, &v->late[k], error);
+        }
+    }
+    if (v->store == NULL)
+        return status;
+    status = store_snapshot_renew(v->snapshot, error);
+    for (size_t i = 0; i < v->late_count && status == SETTLE_OK; i++) {
+        uint64_t position = 0;
+        status = key_at(v, v->late[i].position, &key, error);
+        if (status == SETTLE_OK)
+            status = store_id_get(v->snapshot, &key, &position, error);
+        if (status == SETTLE_OK && position != v->late[i].position)
+            return taken_twice(v, &v->late[i], error);
+        if (status == SETTLE_E_NOT_FOUND)
+            status = SETTLE_OK;
+    }
+    store_snapshot_rest(v->snapshot);
+    return status;
+}
+
+/* ---- The store at its point ---- */
+
+static settle_status store_differs(struct verify *v, settle_error *error, const char *format, const char *what)
+{
+    v->result.store = STORE_DIFFERS;
+    return fail_at(error, SETTLE_E_CORRUPT, "store", 0, v->meta.point.next_seq - 1, format, what);
+}
+
+static settle_status compare_account(void *context, const struct account *stored, settle_error *error)
+{
+    struct verify *v = context;
+    const struct account *own = accounts_find(&v->fold.accounts, stored->user, stored->asset);
+    if (own != NULL && own->available == stored->available && own->held == stored->held &&
+        own->version == stored->version && own->last_seq == stored->last_seq &&
+        own->last_position == stored->last_position)
+        return SETTLE_OK;
+    char who[64], user[PRINT_USER_BYTES];
+    snprintf(who, sizeof who, "user %s asset %" PRIu32, print_user(stored->user, user), stored->asset);
+    return store_differs(v, error, "the store has another balance than the journal: %s", who);
+}
+
+struct count_walk {
+    struct verify *verify;
+    size_t count;
+};
+
+static settle_status compare_asset(void *context, const settle_asset *stored, settle_error *error)
+{
+    struct count_walk *walk = context;
+    const struct fold *fold = &walk->verify->fold;
+    const settle_asset *own = registry_asset_by_id(&fold->names, stored->id);
+    walk->count++;
+    if (own != NULL && own->scale == stored->scale && strcmp(own->symbol, stored->symbol) == 0)
+        return SETTLE_OK;
+    return store_differs(walk->verify, error, "the store has an asset that the journal does not declare: %s",
+                         stored->symbol);
+}
+
+static settle_status compare_source(void *context, const struct source_entry *stored, settle_error *error)
+{
+    struct count_walk *walk = context;
+    const struct fold *fold = &walk->verify->fold;
+    char name[80];
+    walk->count++;
+    for (size_t i = 0; i < fold->names.source_count; i++) {
+        const struct source_entry *own = &fold->names.sources[i];
+        if (own->name_bytes == stored->name_bytes && memcmp(own->name, stored->name, own->name_bytes) == 0 &&
+            own->offset_bytes == stored->offset_bytes && own->line == stored->line)
+            return SETTLE_OK;
+    }
+    snprintf(name, sizeof name, "%.*s", (int)(stored->name_bytes < 64 ? stored->name_bytes : 64), stored->name);
+    return store_differs(walk->verify, error, "the store has another position of a source than the journal: %s", name);
+}
+
+static settle_status pass_id(void *context, const struct store_id *id, settle_error *error)
+{
+    (void)context;
+    (void)id;
+    (void)error;
+    return SETTLE_OK; /* the walk itself checks every entry, their count and their digest */
+}
+
+static settle_status compare_contents(struct verify *v, settle_error *error)
+{
+    struct fold *fold = &v->fold;
+    struct count_walk assets = {v, 0}, sources = {v, 0};
+    settle_status status = store_accounts_walk(v->snapshot, 0, compare_account, v, error);
+    if (status == SETTLE_OK && v->meta.account_count != fold->accounts.count)
+        return store_differs(v, error, "the store lacks %s of the journal", "a balance");
+    if (status == SETTLE_OK)
+        status = store_assets_walk(v->snapshot, compare_asset, &assets, error);
+    if (status == SETTLE_OK && assets.count != fold->names.asset_count)
+        return store_differs(v, error, "the store lacks %s of the journal", "an asset");
+    if (status == SETTLE_OK)
+        status = store_sources_walk(v->snapshot, compare_source, &sources, error);
+    if (status == SETTLE_OK && sources.count != fold->names.source_count)
+        return store_differs(v, error, "the store lacks %s of the journal", "a source's position");
+    if (status == SETTLE_OK)
+        status = store_ids_walk(v->snapshot, pass_id, v, error);
+    if (status == SETTLE_OK && (v->meta.id_count != v->store_ids || v->meta.id_digest != v->id_digest))
+        return store_differs(v, error, "the store's event ids are not %s", "those of the journal");
+    return status;
+}
+
+/* The fold stands at the store's point. A writer may have moved the store on meanwhile: then on to the new point. */
+static settle_status compare_store(struct verify *v, settle_error *error)
+{
+    struct store_meta meta;
+    const struct journal_point *own = &v->fold.point;
+    settle_status status = store_snapshot_renew(v->snapshot, error);
+    if (status == SETTLE_OK)
+        status = store_meta_get(v->snapshot, &meta, error);
+    if (status != SETTLE_OK)
+        return status;
+    if (meta.point.position > v->meta.point.position && v->store_moves < STORE_MOVES_MAX) {
+        v->meta = meta;
+        if (++v->store_moves < STORE_MOVES_MAX)
+            store_snapshot_rest(v->snapshot);
+        return SETTLE_OK;
+    }
+    bool same_place = own->position == v->meta.point.position || v->meta.point.position == 0;
+    if (!same_place || (v->meta.point.position != 0 &&
+                        (own->next_seq != v->meta.point.next_seq || own->chain != v->meta.point.chain)))
+        return store_differs(v, error, "the store was written at a point that is not %s", "in this journal");
+    status = compare_contents(v, error);
+    store_snapshot_rest(v->snapshot);
+    v->store_is_compared = true;
+    if (status == SETTLE_OK)
+        v->result.store = STORE_EQUAL;
+    return status;
+}
+
+static settle_status open_store(struct verify *v, settle_error *error)
+{
+    settle_status status = store_open(v->data_fd, v->directory, false, journal_reader_id(v->reader), &mem_libc, &v->store,
+                                      error);
+    if (status == SETTLE_OK)
+        status = store_snapshot_open(v->store, &v->snapshot, error);
+    if (status == SETTLE_OK)
+        status = store_meta_get(v->snapshot, &v->meta, error);
+    if (status == SETTLE_OK)
+        store_snapshot_rest(v->snapshot);
+    if (status == SETTLE_E_NOT_FOUND && v->store == NULL) {
+        v->result.store = STORE_ABSENT;
+        return SETTLE_OK;
+    }
+    if (status == SETTLE_E_CORRUPT)
+        v->result.store = STORE_DAMAGED;
+    return status;
+}
+
+/* ---- The pass ---- */
+
+/* Behind the last frame of a segment that has a successor there are zeros to its end. */
+static settle_status check_sealed_rest(struct verify *v, uint64_t end, settle_error *error)
+{
+    uint64_t segment_bytes = journal_reader_segment_bytes(v->reader), offset = 0;
+    static const uint64_t unit = ZERO_CHECK_BYTES;
+    const char *name = journal_reader_place(v->reader, end, &offset);
+    if (offset == 0)
+        return SETTLE_OK; /* filled to the last byte */
+    int fd = -1;
+    uint8_t *bytes = mem_alloc(&mem_libc, 1, ZERO_CHECK_BYTES);
+    settle_status status = bytes == NULL ? fail(error, SETTLE_E_NO_MEMORY, "no memory for a read") : SETTLE_OK;
+    if (status == SETTLE_OK)
+        status = file_open_at(v->journal_fd, name, FILE_READ, &fd, error);
+    for (uint64_t at = offset; status == SETTLE_OK && at < segment_bytes; at += unit) {
+        size_t count = (size_t)(segment_bytes - at < unit ? segment_bytes - at : unit);
+        status = file_read_zeros(fd, name, at, bytes, count, error);
+        if (status == SETTLE_OK && !bytes_are_zero(bytes, count)) {
+            char file[SEGMENT_NAME_BYTES + 16];
+            snprintf(file, sizeof file, "journal/%s", name);
+            status = fail_at(error, SETTLE_E_CORRUPT, file, at, v->fold.point.next_seq,
+                             "bytes that are not zero behind the last frame of a full segment");
+        }
+    }
+    file_close(fd);
+    mem_free(&mem_libc, bytes);
+    return status;
+}
+
+static settle_status next_frame(struct verify *v, settle_error *error)
+{
+    uint64_t before = v->fold.point.position, unit = journal_reader_segment_bytes(v->reader);
+    settle_status status = fold_next(&v->fold, error);
+    if (status != SETTLE_OK || (before - 1) / unit == (v->fold.point.position - 1) / unit)
+        return status;
+    return check_sealed_rest(v, before, error);
+}
+
+/* All frames, and the store where its point is passed. */
+static settle_status walk_journal(struct verify *v, settle_error *error)
+{
+    bool is_refreshed = false;
+    for (;;) {
+        settle_status status = SETTLE_OK;
+        while (v->store != NULL && !v->store_is_compared && v->fold.point.position >= v->meta.point.position &&
+               status == SETTLE_OK)
+            status = compare_store(v, error);
+        if (status == SETTLE_OK)
+            status = next_frame(v, error);
+        if (status == SETTLE_OK) {
+            is_refreshed = false;
+            continue;
+        }
+        if (status != SETTLE_E_END)
+            return status;
+        if (v->store == NULL || v->store_is_compared)
+            return SETTLE_OK;
+        if (is_refreshed)
+            return store_differs(v, error, "the journal ends before the point the store was written at: %s",
+                                 "events that were acknowledged are lost");
+        status = journal_reader_refresh(v->reader, error);
+        if (status != SETTLE_OK)
+            return status;
+        is_refreshed = true;
+    }
+}
+
+static settle_status verify_run(struct verify *v, settle_error *error)
+{
+    settle_status status = dir_open_at(v->data_fd, "journal", false, &v->journal_fd, error);
+    if (status == SETTLE_OK)
+        status = journal_reader_open(v->data_fd, &mem_libc, &v->reader, error);
+    if (status == SETTLE_OK)
+        status = fold_init(&v->fold, v->data_fd, v->reader, &mem_libc, error);
+    if (status != SETTLE_OK)
+        return status;
+    v->fold.first = note_id;
+    v->fold.first_context = v;
+    /* A damaged store does not keep the journal from being checked, and a fault there is the graver one. */
+    settle_error store_fault = {0};
+    settle_status store_status = open_store(v, &store_fault);
+    if (store_status != SETTLE_OK && store_status != SETTLE_E_CORRUPT) {
+        *error = store_fault;
+        return store_status;
+    }
+    if (store_status == SETTLE_E_CORRUPT) {
+        store_snapshot_close(v->snapshot);
+        store_close(v->store);
+        v->snapshot = NULL;
+        v->store = NULL;
+    }
+    status = walk_journal(v, error);
+    if (status == SETTLE_OK)
+        status = check_late_ids(v, error);
+    fold_counts(&v->fold, &v->result.counts);
+    if (status == SETTLE_OK && store_status != SETTLE_OK)
+        *error = store_fault;
+    return status == SETTLE_OK ? store_status : status;
+}
+
+settle_status query_verify(const char *directory, struct verify_result *ret_result, settle_error *error)
+{
+    struct verify v = {.directory = directory, .data_fd = -1, .journal_fd = -1};
+    settle_error fault = {0};
+    settle_status status = dir_open(directory, false, &v.data_fd, &fault);
+    if (status == SETTLE_OK)
+        status = verify_run(&v, &fault);
+    if (status == SETTLE_E_CORRUPT && v.result.store == STORE_NOT_COMPARED && strncmp(fault.file, "store", 5) == 0)
+        v.result.store = STORE_DAMAGED; /* a value of it failed its checksum while it was compared */
+    v.result.ok = status == SETTLE_OK;
+    if (status == SETTLE_E_CORRUPT)
+        v.result.fault = fault;
+    if (status == SETTLE_OK || status == SETTLE_E_CORRUPT)
+        *ret_result = v.result;
+    else if (error != NULL)
+        *error = fault;
+    store_snapshot_close(v.snapshot);
+    store_close(v.store);
+    fold_deinit(&v.fold);
+    journal_reader_close(v.reader);
+    mem_free(&mem_libc, v.late);
+    file_close(v.journal_fd);
+    file_close(v.data_fd);
+    return status == SETTLE_E_CORRUPT ? SETTLE_OK : status;
+}

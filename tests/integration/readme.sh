@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# The README's shell examples work as printed, in the order they are printed.
+. "$SETTLE_SOURCE_DIR/tests/lib/script.sh"
+
+# example HEADING: the first shell block behind the paragraph that begins with HEADING.
+example() {
+    awk -v heading="**$1" '
+        index($0, heading) == 1 { found = 1 }
+        found && /^```sh$/ { inside = 1; next }
+        inside && /^```$/ { exit }
+        inside' "$SETTLE_SOURCE_DIR/README.md"
+}
+
+mkdir bin
+ln -s "$SETTLECTL" bin/settlectl
+export PATH=$work/bin:$PATH
+
+example 'A file or a pipe.' >pipe.sh
+grep -q ingest pipe.sh || fail 'no example of a pipe in the README'
+expect_status 0 bash -euo pipefail pipe.sh
+grep -q 1000.500000 out || fail 'the pipe shows no balance'
+
+example 'A script.' >script.sh
+grep -q jq script.sh || fail 'no example of a script in the README'
+expect_status 0 bash -euo pipefail script.sh
+expect_equal 'the script prints' "$(cat out)" $'1001\t1000.500000\nexternal\t-1000.500000\ntrue'

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Rules of CONTRIBUTING.md that a search can check. Prints each place that breaks one.
+set -euo pipefail
+cd "$SETTLE_SOURCE_DIR"
+
+failed=0
+mapfile -t sources < <(find journal engine ingest query tools tests docs -name '*.[ch]' -o -name '*.cpp' | sort)
+test "${#sources[@]}" -gt 20 # the search itself works
+
+# rule SENTENCE PATTERN FILE...: no line of the files matches the extended regular expression.
+rule() {
+    local sentence=$1 pattern=$2 found
+    shift 2
+    if found=$(grep -EnH "$pattern" "$@"); then
+        printf '%s:\n%s\n' "$sentence" "$found"
+        failed=1
+    fi
+}
+
+# all_but FILE...: the sources that are none of these.
+all_but() {
+    printf '%s\n' "${sources[@]}" | grep -vxF "$(printf '%s\n' "$@")"
+}
+
+rule 'includes name the layer, never ".."' '#include "([^"]*/)?\.\./' "${sources[@]}"
+rule 'no tabs' $'\t' "${sources[@]}"
+rule 'unfinished work belongs in an issue' '\b(TO''DO|FIX''ME|X''XX)\b' "${sources[@]}"
+# shellcheck disable=SC2046 # file names of ours have no spaces
+rule 'only the store includes lmdb.h' '#include.*lmdb\.h' $(all_but engine/store.c)
+# shellcheck disable=SC2046
+rule 'the library has no cJSON' '#include.*cJSON' $(printf '%s\n' "${sources[@]}" | grep -E '^(journal|engine|ingest|query)/')
+
+exit $failed

@@ -1,0 +1,203 @@
+/* cmd_trace.c — `settlectl trace EVENT_ID`: the whole life of an event. */
+#include <stdio.h>
+#include <string.h>
+
+#include "query/query.h"
+#include "tools/command.h"
+#include "tools/report.h"
+
+/* The last millisecond of the year 9999: a later event time, which is allowed, is printed as a number only. */
+#define CALENDAR_MS_MAX UINT64_C(253402300799999)
+
+static const char *decision_step(settle_outcome outcome)
+{
+    switch (outcome) {
+    case SETTLE_ACCEPTED: return "VALIDATED";
+    case SETTLE_REJECTED: return "REJECTED";
+    case SETTLE_DUPLICATE: return "DUPLICATE";
+    case SETTLE_CONFLICT: break;
+    }
+    return "CONFLICT";
+}
+
+/* ---- For programs ---- */
+
+static void json_step(struct json *json, const char *name, uint64_t time_us)
+{
+    json_object(json, NULL);
+    json_string(json, "step", name);
+    json_time_us(json, "timestamp", time_us);
+    json_object_end(json);
+}
+
+static void json_steps(struct json *json, const settle_arrival *arrival)
+{
+    json_array(json, "steps");
+    json_step(json, "CONSUMED", arrival->consumed_us);
+    json_step(json, decision_step(arrival->result.outcome), arrival->decided_us);
+    if (arrival->persisted_us != 0)
+        json_step(json, "PERSISTED", arrival->persisted_us);
+    json_array_end(json);
+}
+
+static void json_missing(struct json *json, const settle_arrival *arrival)
+{
+    if (arrival->persisted_us != 0)
+        return;
+    json_array(json, "missing");
+    json_string(json, NULL, "PERSISTED");
+    json_array_end(json);
+}
+
+static void json_effects(struct json *json, const settle_lifecycle *lifecycle, const struct ledger *assets)
+{
+    json_array(json, "effects");
+    for (size_t i = 0; i < lifecycle->leg_count; i++) {
+        const settle_leg *leg = &lifecycle->legs[i];
+        const settle_asset *asset = ledger_asset(assets, leg->asset);
+        json_object(json, NULL);
+        json_user(json, "user", leg->user);
+        json_string(json, "asset", asset->symbol);
+        json_amount(json, "before", leg->after_available - leg->delta_available, asset->scale);
+        json_amount(json, "delta", leg->delta_available, asset->scale);
+        json_amount(json, "after", leg->after_available, asset->scale);
+        json_u64(json, "version", leg->version);
+        json_object_end(json);
+    }
+    json_array_end(json);
+}
+
+static void json_arrivals(struct json *json, const settle_lifecycle *lifecycle)
+{
+    if (lifecycle->repeat_count == 0)
+        return;
+    json_array(json, "arrivals");
+    for (size_t i = 0; i < lifecycle->repeat_count; i++) {
+        const settle_arrival *arrival = &lifecycle->repeats[i];
+        json_object(json, NULL);
+        json_u64(json, "seq", arrival->result.seq);
+        json_string(json, "type", settle_type_name(arrival->type));
+        json_string(json, "outcome", settle_outcome_name(arrival->result.outcome));
+        json_u64(json, "ts", arrival->ts_ms);
+        json_steps(json, arrival);
+        json_missing(json, arrival);
+        json_object_end(json);
+    }
+    json_array_end(json);
+}
+
+static void trace_json(struct invocation *inv, const settle_lifecycle *lifecycle, const struct ledger *assets)
+{
+    const settle_arrival *first = &lifecycle->first;
+    bool is_rejected = first->result.outcome == SETTLE_REJECTED;
+    struct json json = json_on(&inv->out);
+    json_object(&json, NULL);
+    json_string(&json, "event_id", lifecycle->event_id);
+    json_u64(&json, "seq", first->result.seq);
+    json_string(&json, "type", settle_type_name(first->type));
+    json_string(&json, "outcome", settle_outcome_name(first->result.outcome));
+    json_string(&json, "reason", is_rejected ? settle_reason_name(first->result.reason) : NULL);
+    json_u64(&json, "ts", first->ts_ms);
+    json_steps(&json, first);
+    json_effects(&json, lifecycle, assets);
+    json_arrivals(&json, lifecycle);
+    json_missing(&json, first);
+    json_object_end(&json);
+    json_line_end(&json);
+}
+
+/* ---- For people ---- */
+
+static void show_arrival(struct out *out, const settle_arrival *arrival)
+{
+    char time[PRINT_TIME_BYTES];
+    out_text(out, "  CONSUMED   ");
+    out_text(out, print_time_us(arrival->consumed_us, time));
+    out_format(out, "\n  %-9s  %s\n", decision_step(arrival->result.outcome), print_time_us(arrival->decided_us, time));
+    if (arrival->persisted_us != 0)
+        out_format(out, "  PERSISTED  %s\n", print_time_us(arrival->persisted_us, time));
+    else
+        out_text(out, "  PERSISTED  missing: not recorded (yet)\n");
+}
+
+/* "+" before what comes in, so that the direction is seen at once. */
+static void delta_cell(struct table *table, settle_int128 delta, uint8_t scale)
+{
+    char text[SETTLE_AMOUNT_TEXT_BYTES + 1];
+    text[0] = '+';
+    settle_amount_format(delta, scale, text + (delta > 0));
+    table_cell(table, text);
+}
+
+static settle_status show_effects(struct out *out, const settle_lifecycle *lifecycle, const struct ledger *assets)
+{
+    static const struct table_column columns[] = {{"user", true},  {"asset", false}, {"before", true},
+                                                  {"delta", true}, {"after", true},  {"version", true}};
+    struct table table;
+    char amount[SETTLE_AMOUNT_TEXT_BYTES], user[PRINT_USER_BYTES], number[PRINT_U64_BYTES];
+    table_init(&table, columns, sizeof columns / sizeof columns[0]);
+    for (size_t i = 0; i < lifecycle->leg_count; i++) {
+        const settle_leg *leg = &lifecycle->legs[i];
+        const settle_asset *asset = ledger_asset(assets, leg->asset);
+        table_cell(&table, print_user(leg->user, user));
+        table_cell(&table, asset->symbol);
+        settle_amount_format(leg->after_available - leg->delta_available, asset->scale, amount);
+        table_cell(&table, amount);
+        delta_cell(&table, leg->delta_available, asset->scale);
+        settle_amount_format(leg->after_available, asset->scale, amount);
+        table_cell(&table, amount);
+        table_cell(&table, print_u64(leg->version, number));
+    }
+    return table_print(&table, out, 2);
+}
+
+static settle_status trace_text(struct invocation *inv, const settle_lifecycle *lifecycle, const struct ledger *assets)
+{
+    struct out *out = &inv->out;
+    const settle_arrival *first = &lifecycle->first;
+    char time[PRINT_TIME_BYTES], seq[PRINT_U64_BYTES], ts[PRINT_U64_BYTES];
+    settle_status status = SETTLE_OK;
+    out_format(out, "%s\n  seq %s, %s, %s", lifecycle->event_id, print_u64(first->result.seq, seq),
+               settle_type_name(first->type), settle_outcome_name(first->result.outcome));
+    if (first->result.outcome == SETTLE_REJECTED)
+        out_format(out, ": %s", settle_reason_name(first->result.reason));
+    out_format(out, "\n  event time %s", print_u64(first->ts_ms, ts));
+    if (first->ts_ms <= CALENDAR_MS_MAX)
+        out_format(out, " (%s)", print_time_us(first->ts_ms * 1000, time));
+    out_text(out, "\n\n");
+    show_arrival(out, first);
+    if (lifecycle->leg_count > 0) {
+        out_text(out, "\n");
+        status = show_effects(out, lifecycle, assets);
+    }
+    for (size_t i = 0; i < lifecycle->repeat_count; i++) {
+        const settle_arrival *arrival = &lifecycle->repeats[i];
+        out_format(out, "\narrived again: seq %s, %s\n", print_u64(arrival->result.seq, seq),
+                   settle_outcome_name(arrival->result.outcome));
+        show_arrival(out, arrival);
+    }
+    return status;
+}
+
+int cmd_trace(struct invocation *inv)
+{
+    struct query *query = NULL;
+    settle_lifecycle *lifecycle = NULL;
+    struct ledger assets = {0};
+    settle_error error = {0};
+    settle_status status = query_open(inv->directory, &query, &error);
+    if (status != SETTLE_OK)
+        return report_error(inv, status, &error);
+    report_store_fault(inv, query);
+    status = query_lifecycle(query, (settle_text){inv->arguments[0], strlen(inv->arguments[0])}, &lifecycle, &error);
+    if (status == SETTLE_OK)
+        status = query_assets(query, &assets, &error);
+    if (status == SETTLE_OK && inv->as_json)
+        trace_json(inv, lifecycle, &assets);
+    else if (status == SETTLE_OK)
+        status = trace_text(inv, lifecycle, &assets);
+    settle_lifecycle_free(lifecycle);
+    ledger_free(&assets);
+    query_close(query);
+    return status == SETTLE_OK ? EXIT_DONE : report_error(inv, status, &error);
+}

@@ -1,0 +1,116 @@
+/*
+ * command.h — what a command of settlectl is, and what it is given. settlectl.c has the table; cmd_*.c one command each.
+ */
+#ifndef TOOLS_COMMAND_H
+#define TOOLS_COMMAND_H
+
+#include <settle/settle.h>
+
+#include "query/print.h"
+
+/* Exit statuses; scripts rely on them. */
+enum {
+    EXIT_DONE = 0,
+    EXIT_NEGATIVE = 1, /* not found, a difference found, some lines malformed */
+    EXIT_USAGE = 2,
+    EXIT_CORRUPT = 3,
+    EXIT_BUSY = 4,
+    EXIT_IO = 5, /* or a resource ran out */
+    EXIT_SIGNAL = 128,
+};
+
+/* Every option of every command: one name means one thing everywhere, so options may stand before the command too. */
+enum option_id {
+    OPTION_NONE,
+    OPTION_DATA,
+    OPTION_JSON,
+    OPTION_QUIET,
+    OPTION_HELP,
+    OPTION_VERSION,
+    OPTION_ASSET,
+    OPTION_SEGMENT_SIZE,
+    OPTION_LOG_DIR,
+    OPTION_NO_LOGS,
+    OPTION_RESUME,
+    OPTION_UNTIL_SEQ,
+    OPTION_INTO,
+    OPTION_CHECK,
+};
+
+struct option {
+    enum option_id id;
+    char letter;       /* 0: none */
+    const char *name;  /* without the dashes */
+    const char *value; /* what its value is called; NULL: it takes none */
+    const char *help;
+};
+extern const struct option option_table[];
+extern const size_t option_count;
+
+struct invocation;
+
+#define COMMAND_OPTIONS_MAX 5
+
+struct command {
+    const char *name;
+    const char *arguments; /* as the help shows them */
+    size_t argument_min, argument_max;
+    enum option_id options[COMMAND_OPTIONS_MAX]; /* beside the global ones; OPTION_NONE ends them */
+    int (*run)(struct invocation *invocation);   /* returns the exit status */
+    const char *summary; /* one line */
+    const char *details; /* sentences for `help COMMAND` */
+    const char *example;
+};
+extern const struct command command_table[];
+extern const size_t command_count;
+
+struct option_use {
+    enum option_id id;
+    const char *value;
+};
+
+struct invocation {
+    const struct command *command; /* NULL: none was given */
+    const char *directory;         /* the data directory */
+    bool as_json, is_quiet;
+    const char **arguments;
+    size_t argument_count;
+    struct option_use *options; /* in the order given */
+    size_t option_count;
+    struct out out; /* standard output */
+};
+
+/* ---- options.c ---- */
+
+/*
+ * Takes the command line apart. False: *ret_fault (of fault_bytes) says what is wrong with it. as_json is right in either case.
+ * Arrays are malloc'd: invocation_deinit() frees them.
+ */
+bool invocation_init(struct invocation *invocation, int argc, char **argv, char *ret_fault, size_t fault_bytes);
+void invocation_deinit(struct invocation *invocation);
+/* The last value given; NULL when the option was not given. An option without a value has "". */
+const char *invocation_option(const struct invocation *invocation, enum option_id id);
+const struct command *command_find(const char *name);
+/* The command whose name is likest; NULL when none is near. */
+const char *command_suggest(const char *name);
+
+/* ---- show.c ---- */
+
+struct ledger;
+/* Balances: a table, or one NDJSON line each. */
+settle_status show_ledger(struct invocation *invocation, const struct ledger *ledger);
+
+/* ---- The commands ---- */
+
+int cmd_balance(struct invocation *invocation);
+int cmd_help(struct invocation *invocation);
+int cmd_ingest(struct invocation *invocation);
+int cmd_init(struct invocation *invocation);
+int cmd_inspect(struct invocation *invocation);
+int cmd_replay(struct invocation *invocation);
+int cmd_stats(struct invocation *invocation);
+int cmd_trace(struct invocation *invocation);
+int cmd_verify(struct invocation *invocation);
+int cmd_version(struct invocation *invocation);
+
+#endif

@@ -1,0 +1,50 @@
+/* show.c — balances for people and for programs: what balance and replay print alike. */
+#include "query/query.h"
+
+#include "tools/command.h"
+
+static void show_json(struct invocation *invocation, const struct ledger *ledger)
+{
+    for (size_t i = 0; i < ledger->balance_count; i++) {
+        const settle_balance *balance = &ledger->balances[i];
+        const settle_asset *asset = ledger_asset(ledger, balance->asset);
+        struct json json = json_on(&invocation->out);
+        json_object(&json, NULL);
+        json_user(&json, "user", balance->user);
+        json_string(&json, "asset", asset->symbol);
+        json_amount(&json, "available", balance->available, asset->scale);
+        json_amount(&json, "held", balance->held, asset->scale);
+        json_u64(&json, "version", balance->version);
+        json_u64(&json, "seq", balance->seq);
+        json_object_end(&json);
+        json_line_end(&json);
+    }
+}
+
+settle_status show_ledger(struct invocation *invocation, const struct ledger *ledger)
+{
+    static const struct table_column columns[] = {{"user", true}, {"asset", false},  {"available", true},
+                                                  {"held", true}, {"version", true}, {"seq", true}};
+    struct table table;
+    char number[PRINT_U64_BYTES], user[PRINT_USER_BYTES], amount[SETTLE_AMOUNT_TEXT_BYTES];
+    if (invocation->as_json) {
+        show_json(invocation, ledger);
+        return SETTLE_OK;
+    }
+    if (ledger->balance_count == 0)
+        return SETTLE_OK;
+    table_init(&table, columns, sizeof columns / sizeof columns[0]);
+    for (size_t i = 0; i < ledger->balance_count; i++) {
+        const settle_balance *balance = &ledger->balances[i];
+        const settle_asset *asset = ledger_asset(ledger, balance->asset);
+        table_cell(&table, print_user(balance->user, user));
+        table_cell(&table, asset->symbol);
+        settle_amount_format(balance->available, asset->scale, amount);
+        table_cell(&table, amount);
+        settle_amount_format(balance->held, asset->scale, amount);
+        table_cell(&table, amount);
+        table_cell(&table, print_u64(balance->version, number));
+        table_cell(&table, print_u64(balance->seq, number));
+    }
+    return table_print(&table, &invocation->out, 0);
+}

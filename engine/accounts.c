@@ -7,8 +7,8 @@
  *     hash names; nothing is ever removed, so an empty slot ends every search.
  *   - The home slot grows with the high bits of the hash, which the slot itself holds: growing reads no account and
  *     writes the new slots nearly in order.
- *   - At most 5/8 of the slots are taken. Even while the index doubles, old and new slots are 3 × 8/5 × 8 = 38.4 bytes
- *     an account; with the account's 80 and one chunk begun that stays below 128.
+ *   - At most 5/8 of the slots are taken. Even while the index doubles, old and new slots are 3 × 8/5 × 8 = 38.4
+ *     bytes an account; with the account's 80 and one chunk begun that stays below 128.
  *   - Chunks are allocated in order, never move and are never freed before the table: chunks[i] is NULL from the first
  *     one that is not there. An account is zeroed when it is added, not when its chunk is.
  *   - Only accounts_reserve() allocates. When it fails the table is as good as before.
@@ -170,6 +170,16 @@ struct account *accounts_at(const struct accounts *accounts, uint32_t number)
 void accounts_prefetch(const struct accounts *accounts, uint64_t hash)
 {
     __builtin_prefetch(&accounts->slots[home_of(accounts->slot_mask, hash)]);
+}
+
+void accounts_prefetch_account(const struct accounts *accounts, uint64_t hash)
+{
+    const uint64_t slot = accounts->slots[home_of(accounts->slot_mask, hash)];
+    if (slot == 0 || slot >> 32 != hash >> 32)
+        return;
+    const struct account *account = accounts_at(accounts, (uint32_t)slot - 1);
+    __builtin_prefetch(account);
+    __builtin_prefetch((const char *)account + sizeof *account - 1);
 }
 
 /* The account, or NULL and the slot where it belongs. */

@@ -38,8 +38,9 @@ void accounts_deinit(struct accounts *accounts); /* also of a zeroed struct */
 void accounts_clear(struct accounts *accounts);
 
 uint64_t accounts_hash(uint64_t user, uint32_t asset);
-/* Brings the slot of a hash into the cache. */
+/* Brings the slot of a hash into the cache; then, where that has arrived, the account it names. */
 void accounts_prefetch(const struct accounts *accounts, uint64_t hash);
+void accounts_prefetch_account(const struct accounts *accounts, uint64_t hash);
 /* NULL when there is none. */
 struct account *accounts_find(const struct accounts *accounts, uint64_t user, uint32_t asset);
 /* Makes room for `more` accounts, so that as many accounts_upsert() cannot fail. */

@@ -41,6 +41,11 @@ static const uint64_t powers_of_ten[DIGITS_MAX_IN_64 + 1] = {
 
 /* ---- Text to decimal --------------------------------------------------------------------------------------------- */
 
+static bool is_digit(char byte)
+{
+    return byte >= '0' && byte <= '9';
+}
+
 static const char *fault_of_byte(char byte)
 {
     switch (byte) {
@@ -59,6 +64,10 @@ static const char *fault_of_byte(char byte)
 static bool push_digit(settle_uint128 *value, unsigned digit)
 {
     const settle_uint128 max = (settle_uint128)SETTLE_AMOUNT_MAX;
+    if (*value >> 60 == 0) { /* the usual case: the product fits 64 bits */
+        *value = (uint64_t)*value * 10 + digit;
+        return true;
+    }
     if (*value >= max / 10 && (*value > max / 10 || digit > max % 10))
         return false;
     *value = *value * 10 + digit;
@@ -76,36 +85,34 @@ const char *decimal_parse(settle_text text, uint32_t decimals_max, uint32_t digi
 {
     assert(text.data != NULL || text.bytes == 0);
     assert(ret_decimal != NULL && ret_fault_byte != NULL);
-    struct decimal decimal = {0, 0};
-    uint32_t digits = 0;
-    bool after_point = false;
+    if (text.bytes >= 2 && text.data[0] == '0' && is_digit(text.data[1]))
+        return fault_at(0, "a zero leads another digit", ret_fault_byte);
+    settle_uint128 value = 0;
+    size_t point = 0; /* index of the point; 0 = none yet, since none stands there */
     for (size_t at = 0; at < text.bytes; at++) {
         const char byte = text.data[at];
-        const unsigned digit = (unsigned)(unsigned char)byte - '0';
-        if (digit > 9) {
-            if (byte != '.' || after_point)
+        if (!is_digit(byte)) {
+            if (byte != '.' || point != 0)
                 return fault_at(at, fault_of_byte(byte), ret_fault_byte);
             if (at == 0)
                 return fault_at(at, "a digit must stand before the point", ret_fault_byte);
-            after_point = true;
+            point = at;
             continue;
         }
-        if (at == 1 && text.data[0] == '0')
-            return fault_at(0, "a zero leads another digit", ret_fault_byte);
-        if (after_point && decimal.decimals++ == decimals_max)
+        if (point != 0 && at - point > decimals_max)
             return fault_at(at, "more decimals than are allowed", ret_fault_byte);
-        if (digits_max != 0 && digits++ == digits_max)
+        if (digits_max != 0 && at - (point != 0) >= digits_max)
             return fault_at(at, "more digits than are allowed", ret_fault_byte);
-        if (!push_digit(&decimal.digits, digit))
+        if (!push_digit(&value, (unsigned)(byte - '0')))
             return fault_at(at, "too large", ret_fault_byte);
     }
     if (text.bytes == 0)
         return fault_at(0, "a decimal has at least one digit", ret_fault_byte);
-    if (text.data[text.bytes - 1] == '.')
+    if (point == text.bytes - 1 && point != 0)
         return fault_at(text.bytes, "a digit must stand after the point", ret_fault_byte);
-    assert(decimal.decimals <= decimals_max);
-    assert(decimal.digits <= (settle_uint128)SETTLE_AMOUNT_MAX);
-    *ret_decimal = decimal;
+    assert(value <= (settle_uint128)SETTLE_AMOUNT_MAX);
+    *ret_decimal = (struct decimal){value, point == 0 ? 0 : (uint32_t)(text.bytes - 1 - point)};
+    assert(ret_decimal->decimals <= decimals_max);
     return NULL;
 }
 
@@ -196,7 +203,7 @@ size_t settle_amount_format(settle_int128 amount, uint8_t scale, char ret_text[S
     return at;
 }
 
-/* ---- Price × quantity -------------------------------------------------------------------------------------------- */
+/* ---- Price × quantity ------------------------------------------------------------------------------------------- */
 
 struct wide {
     uint64_t limbs[LIMBS]; /* least significant first */

@@ -13,8 +13,14 @@
 #include "engine/validate.h"
 #include "journal/base/status.h"
 
-#define PREFETCH_EVENTS 8
-#define CLOCK_EVENTS 64 /* one reading of the clock serves this many events of a batch */
+/* Events are prepared and applied in groups: their ids and accounts are on the way into the cache while others are applied,
+ * and one reading of the clock serves them all. */
+#define GROUP_EVENTS 16
+
+struct prepared {
+    struct event_key key;
+    uint64_t hash;
+};
 
 static bool frame_is_full(const settle *e, size_t bytes)
 {
@@ -186,8 +192,9 @@ static void record_decision(settle *e, const struct verdict *verdict, uint64_t s
     }
 }
 
-static void record_event(settle *e, const settle_event *event, const struct event_key *key, uint64_t hash,
-                         const struct event_records *first, uint64_t first_position, settle_result *ret_result)
+/* CONSUMED and its decision, and what they change. first_position 0: the id is new. */
+static void record_event(settle *e, const settle_event *event, uint64_t hash, const struct event_records *first,
+                         uint64_t first_position, settle_result *ret_result)
 {
     uint64_t seq = e->next_seq, position = frame_position_at_end(e->open);
     uint32_t seq_delta = (uint32_t)(seq - e->open->frame.first_seq);
@@ -213,7 +220,6 @@ static void record_event(settle *e, const settle_event *event, const struct even
         frame_append(e->open, record_encode_repeat(frame_at_end(e->open), seq_delta, time_delta(e), ret_result->outcome,
                                                    &repeat));
     }
-    assert(key->is_natural || key->text_bytes > 0);
     e->open->frame.event_count++;
     e->next_seq++;
 }
@@ -233,7 +239,8 @@ static settle_status event_room(settle *e, const settle_event *event, settle_err
     return engine_frame_room(e, EVENT_BYTES_MAX + (source_changes ? SOURCE_BYTES_MAX : 0), error);
 }
 
-static settle_status apply_event(settle *e, const settle_event *event, settle_result *ret_result, settle_error *error)
+static settle_status apply_event(settle *e, const settle_event *event, const struct prepared *prepared,
+                                 settle_result *ret_result, settle_error *error)
 {
     settle_status status = event_room(e, event, error);
     if (status == SETTLE_OK) /* other callers may have taken it while this one waited */
@@ -242,16 +249,14 @@ static settle_status apply_event(settle *e, const settle_event *event, settle_re
         status = accounts_reserve(&e->accounts, SETTLE_LEGS_MAX);
     if (status != SETTLE_OK)
         return status == SETTLE_E_NO_MEMORY ? fail(error, status, "no memory for accounts and ids") : status;
-    struct event_key key;
-    event_key_of(event, &key);
-    uint64_t hash = event_key_hash(&key, e->id_seed), first_position = 0;
+    uint64_t first_position = 0;
     struct event_records first;
-    status = id_find(e, &key, hash, &first, &first_position, error);
+    status = id_find(e, &prepared->key, prepared->hash, &first, &first_position, error);
     if (status != SETTLE_OK)
         return status;
     if (e->source_open != 0 && e->source_open != event->end.source)
         source_record(e);
-    record_event(e, event, &key, hash, &first, first_position, ret_result);
+    record_event(e, event, prepared->hash, &first, first_position, ret_result);
     if (event->end.source != 0) {
         struct source_entry *entry = &e->names.sources[event->end.source - 1];
         entry->offset_bytes = event->end.offset_bytes;
@@ -261,21 +266,35 @@ static settle_status apply_event(settle *e, const settle_event *event, settle_re
     return SETTLE_OK;
 }
 
-/* Brings what an event will touch into the cache. */
-static void prefetch(const settle *e, const settle_event *event)
+/* The balances that an event may touch but those of the system, which are always in the cache. */
+static size_t account_hashes(const settle_event *event, uint64_t ret_hashes[4])
 {
-    struct event_key key;
-    event_key_of(event, &key);
-    ids_prefetch(&e->ids, event_key_hash(&key, e->id_seed));
     if (event->type != SETTLE_TRADE) {
-        accounts_prefetch(&e->accounts, accounts_hash(event->u.transfer.user, event->u.transfer.asset));
-        return;
+        ret_hashes[0] = accounts_hash(event->u.transfer.user, event->u.transfer.asset);
+        return 1;
     }
     const settle_trade *trade = &event->u.trade;
-    accounts_prefetch(&e->accounts, accounts_hash(trade->buyer, trade->base));
-    accounts_prefetch(&e->accounts, accounts_hash(trade->buyer, trade->quote));
-    accounts_prefetch(&e->accounts, accounts_hash(trade->seller, trade->base));
-    accounts_prefetch(&e->accounts, accounts_hash(trade->seller, trade->quote));
+    ret_hashes[0] = accounts_hash(trade->buyer, trade->base);
+    ret_hashes[1] = accounts_hash(trade->buyer, trade->quote);
+    ret_hashes[2] = accounts_hash(trade->seller, trade->base);
+    ret_hashes[3] = accounts_hash(trade->seller, trade->quote);
+    return 4;
+}
+
+static void prepare_group(const settle *e, const settle_event *events, size_t count, struct prepared *ret_prepared)
+{
+    uint64_t hashes[4 * GROUP_EVENTS];
+    size_t hash_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        event_key_of(&events[i], &ret_prepared[i].key);
+        ret_prepared[i].hash = event_key_hash(&ret_prepared[i].key, e->id_seed);
+        ids_prefetch(&e->ids, ret_prepared[i].hash);
+        hash_count += account_hashes(&events[i], hashes + hash_count);
+    }
+    for (size_t i = 0; i < hash_count; i++)
+        accounts_prefetch(&e->accounts, hashes[i]);
+    for (size_t i = 0; i < hash_count; i++)
+        accounts_prefetch_account(&e->accounts, hashes[i]);
 }
 
 /* ---- Batches ---- */
@@ -300,13 +319,14 @@ static settle_status apply_batch(settle *e, const settle_event *events, size_t c
     settle_status status = engine_check(e, error);
     if (status == SETTLE_OK)
         status = check_forms(e, events, count, error);
+    struct prepared prepared[GROUP_EVENTS];
+    settle_error cause = {.status = SETTLE_OK};
     for (size_t i = 0; i < count && status == SETTLE_OK; i++) {
-        if (i % CLOCK_EVENTS == 0)
+        if (i % GROUP_EVENTS == 0) {
             clock_now_us(&e->clock);
-        if (i + PREFETCH_EVENTS < count)
-            prefetch(e, &events[i + PREFETCH_EVENTS]);
-        settle_error cause = {.status = SETTLE_OK};
-        status = apply_event(e, &events[i], &ret_results[i], &cause);
+            prepare_group(e, events + i, count - i < GROUP_EVENTS ? count - i : GROUP_EVENTS, prepared);
+        }
+        status = apply_event(e, &events[i], &prepared[i % GROUP_EVENTS], &ret_results[i], &cause);
         if (status == SETTLE_OK)
             continue;
         if (i > 0 || status != SETTLE_E_NO_MEMORY)
@@ -379,13 +399,12 @@ settle_status settle_asset_declare(settle *engine, const settle_asset *asset, se
         return fail(error, SETTLE_E_INVALID, "%s", fault);
     pthread_mutex_lock(&engine->mutex);
     size_t before = engine->names.asset_count;
+    clock_now_us(&engine->clock);
     settle_status status = engine_frame_room(engine, ASSET_BYTES, error);
     if (status == SETTLE_OK)
         status = registry_asset_add(&engine->names, asset, error);
-    if (status == SETTLE_OK && engine->names.asset_count > before) {
-        clock_now_us(&engine->clock);
+    if (status == SETTLE_OK && engine->names.asset_count > before)
         frame_append(engine->open, record_encode_asset(frame_at_end(engine->open), time_delta(engine), asset));
-    }
     /* Also where it was known: the declaration before may still be on its way to the disk. */
     if (status == SETTLE_OK)
         status = commit_wait(engine, engine->open_number, error);

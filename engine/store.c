@@ -226,8 +226,8 @@ static settle_status tables_bind(struct store *store, MDB_txn *txn, bool create,
         if (code == MDB_SUCCESS)
             code = mdb_dbi_flags(txn, store->tables[i], &flags);
         if (code == MDB_NOTFOUND || (code == MDB_SUCCESS && flags != 0))
-            return fail_at(error, SETTLE_E_CORRUPT, STORE_DATA_FILE, 0, 0, "the store's table '%s' is missing or damaged",
-                           table_names[i]);
+            return fail_at(error, SETTLE_E_CORRUPT, STORE_DATA_FILE, 0, 0,
+                           "the store's table '%s' is missing or damaged", table_names[i]);
         if (code != MDB_SUCCESS)
             return fail_lmdb(error, code, "cannot open the store's tables");
     }
@@ -311,6 +311,11 @@ settle_status store_tables_open(const struct store_tables_options *options, cons
     return SETTLE_OK;
 }
 
+const struct mem *store_mem(const struct store *store)
+{
+    return store->mem;
+}
+
 void store_close(struct store *store)
 {
     if (!store)
@@ -341,8 +346,8 @@ static settle_status snapshot_start(struct store_snapshot *snapshot, settle_erro
         settle_status status = transaction_enter(store, error);
         if (status != SETTLE_OK)
             return status;
-        int code = snapshot->txn ? mdb_txn_renew(snapshot->txn)
-                                 : mdb_txn_begin(store->env, NULL, MDB_RDONLY, &snapshot->txn);
+        int code =
+            snapshot->txn ? mdb_txn_renew(snapshot->txn) : mdb_txn_begin(store->env, NULL, MDB_RDONLY, &snapshot->txn);
         if (code == MDB_SUCCESS)
             break;
         store_gate_leave(&store->gate);
@@ -396,9 +401,8 @@ void store_snapshot_close(struct store_snapshot *snapshot)
     store_snapshot_rest(snapshot);
     if (snapshot->txn)
         mdb_txn_abort(snapshot->txn);
-    uint32_t before = store->snapshot_count--;
-    assert(before > 0);
-    (void)before;
+    assert(store->snapshot_count > 0);
+    store->snapshot_count--;
     mem_free(store->mem, snapshot);
 }
 

@@ -321,7 +321,8 @@ static settle_text source_name(struct store_bytes key, struct store_bytes value)
         return none;
     size_t stored_bytes = value.count - 16 - STORE_CRC_BYTES;
     if (k[0] == NAME_SHORT)
-        return stored_bytes == 0 && key.count <= STORE_SOURCE_KEY_BYTES_MAX ? (settle_text){k + 1, key.count - 1} : none;
+        return stored_bytes == 0 && key.count <= STORE_SOURCE_KEY_BYTES_MAX ? (settle_text){k + 1, key.count - 1}
+                                                                            : none;
     bool is_long = k[0] == NAME_LONG && key.count == NAME_LONG_KEY_BYTES &&
                    stored_bytes > STORE_SOURCE_NAME_SHORT_BYTES_MAX && stored_bytes <= SETTLE_SOURCE_NAME_BYTES_MAX;
     return is_long ? (settle_text){v + 16, stored_bytes} : none;

@@ -114,8 +114,7 @@ static settle_status check_meta(struct store *store, const uint8_t journal_id[16
 }
 
 settle_status store_open_mapped(int data_fd, const char *data_path, bool write, const uint8_t journal_id[16],
-                                const struct mem *mem, size_t map_bytes, struct store **ret_store,
-                                settle_error *error)
+                                const struct mem *mem, size_t map_bytes, struct store **ret_store, settle_error *error)
 {
     assert(data_fd >= 0 && data_path && journal_id);
     assert(ret_store);

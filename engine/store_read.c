@@ -10,7 +10,7 @@
 
 #include "journal/base/bytes.h"
 
-static settle_status fail_entry(settle_error *error, const char *fault)
+settle_status store_fail_entry(settle_error *error, const char *fault)
 {
     return fail_at(error, SETTLE_E_CORRUPT, STORE_DATA_FILE, 0, 0, "the store is damaged: %s", fault);
 }
@@ -22,16 +22,15 @@ settle_status store_meta_get(struct store_snapshot *snapshot, struct store_meta 
     struct store_bytes key = {STORE_META_KEY, strlen(STORE_META_KEY)}, value;
     settle_status status = store_table_get(snapshot, STORE_META, key, &value, error);
     if (status == SETTLE_E_NOT_FOUND)
-        return fail_entry(error, "it has no meta");
+        return store_fail_entry(error, "it has no meta");
     if (status != SETTLE_OK)
         return status;
     uint32_t version = store_meta_version(value);
     if (version != STORE_FORMAT_VERSION)
         return fail_at(error, SETTLE_E_CORRUPT, STORE_DATA_FILE, 0, 0,
-                       "the store has format version %u; this build knows %u", (unsigned)version,
-                       STORE_FORMAT_VERSION);
+                       "the store has format version %u; this build knows %u", (unsigned)version, STORE_FORMAT_VERSION);
     const char *fault = store_meta_decode(value, ret_meta);
-    return fault ? fail_entry(error, fault) : SETTLE_OK;
+    return fault ? store_fail_entry(error, fault) : SETTLE_OK;
 }
 
 settle_status store_id_get(struct store_snapshot *snapshot, const struct event_key *key, uint64_t *ret_position,
@@ -45,7 +44,7 @@ settle_status store_id_get(struct store_snapshot *snapshot, const struct event_k
     struct store_id id;
     const char *fault = store_id_decode(k, value, &id);
     if (fault)
-        return fail_entry(error, fault);
+        return store_fail_entry(error, fault);
     *ret_position = id.position;
     return SETTLE_OK;
 }
@@ -60,7 +59,7 @@ settle_status store_account_get(struct store_snapshot *snapshot, uint64_t user, 
     if (status != SETTLE_OK)
         return status;
     const char *fault = store_account_decode(key, value, ret_account);
-    return fault ? fail_entry(error, fault) : SETTLE_OK;
+    return fault ? store_fail_entry(error, fault) : SETTLE_OK;
 }
 
 settle_status store_source_get(struct store_snapshot *snapshot, settle_text name, struct source_entry *ret_entry,
@@ -74,7 +73,7 @@ settle_status store_source_get(struct store_snapshot *snapshot, settle_text name
     struct source_entry entry;
     const char *fault = store_source_decode(key, value, &entry);
     if (fault)
-        return fail_entry(error, fault);
+        return store_fail_entry(error, fault);
     /* Long names share a key when their hashes do. */
     if (entry.name_bytes != name.bytes || memcmp(entry.name, name.data, name.bytes) != 0)
         return fail(error, SETTLE_E_NOT_FOUND, "not in the store");
@@ -117,9 +116,10 @@ static settle_status visit_account(void *context, struct store_bytes key, struct
 {
     struct walk *walk = context;
     struct account account;
+    /* Before it is seen to be another user's: its key may be what is damaged. */
     const char *fault = store_account_decode(key, value, &account);
     if (fault)
-        return fail_entry(error, fault);
+        return store_fail_entry(error, fault);
     *stop = walk->only != 0 && account.user != walk->only;
     if (*stop)
         return SETTLE_OK;
@@ -152,7 +152,7 @@ static settle_status visit_id(void *context, struct store_bytes key, struct stor
     struct store_id id;
     const char *fault = store_id_decode(key, value, &id);
     if (fault)
-        return fail_entry(error, fault);
+        return store_fail_entry(error, fault);
     walk->count++;
     walk->digest += store_entry_digest(key, value);
     return walk->visit.id(walk->context, &id, error);
@@ -178,7 +178,7 @@ static settle_status visit_arrival(void *context, struct store_bytes key, struct
     struct store_arrival arrival;
     const char *fault = store_arrival_decode(key, value, &arrival);
     if (fault)
-        return fail_entry(error, fault);
+        return store_fail_entry(error, fault);
     *stop = arrival.first_position != walk->only;
     return *stop ? SETTLE_OK : walk->visit.position(walk->context, arrival.position, error);
 }
@@ -201,7 +201,7 @@ static settle_status visit_asset(void *context, struct store_bytes key, struct s
     struct walk *walk = context;
     settle_asset asset;
     const char *fault = store_asset_decode(key, value, &asset);
-    return fault ? fail_entry(error, fault) : walk->visit.asset(walk->context, &asset, error);
+    return fault ? store_fail_entry(error, fault) : walk->visit.asset(walk->context, &asset, error);
 }
 
 settle_status store_assets_walk(struct store_snapshot *snapshot, store_visit_asset visit, void *context,
@@ -219,7 +219,7 @@ static settle_status visit_source(void *context, struct store_bytes key, struct 
     struct walk *walk = context;
     struct source_entry entry;
     const char *fault = store_source_decode(key, value, &entry);
-    return fault ? fail_entry(error, fault) : walk->visit.source(walk->context, &entry, error);
+    return fault ? store_fail_entry(error, fault) : walk->visit.source(walk->context, &entry, error);
 }
 
 settle_status store_sources_walk(struct store_snapshot *snapshot, store_visit_source visit, void *context,

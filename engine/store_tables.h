@@ -27,8 +27,7 @@ enum store_table {
 
 /* store_open() with a map of another size: for tests of its growth. */
 settle_status store_open_mapped(int data_fd, const char *data_path, bool write, const uint8_t journal_id[16],
-                                const struct mem *mem, size_t map_bytes, struct store **ret_store,
-                                settle_error *error);
+                                const struct mem *mem, size_t map_bytes, struct store **ret_store, settle_error *error);
 
 /*
  * Whether what is in data.mdb can be mapped: both of LMDB's meta pages, and all the pages they speak of. A file of no bytes
@@ -37,7 +36,7 @@ settle_status store_open_mapped(int data_fd, const char *data_path, bool write, 
 settle_status store_data_check(int data_fd, bool *ret_is_empty, settle_error *error);
 
 struct store_tables_options {
-    int data_fd; /* borrowed for the call */
+    int data_fd;      /* borrowed for the call */
     const char *path; /* of the environment's directory */
     bool write;
     bool without_lock; /* readers only: lock.mdb cannot be used; see store.c */
@@ -47,6 +46,10 @@ struct store_tables_options {
 /* SETTLE_E_NOT_FOUND: read-only, and nothing was ever committed. */
 settle_status store_tables_open(const struct store_tables_options *options, const struct mem *mem,
                                 struct store **ret_store, settle_error *error);
+
+/* SETTLE_E_CORRUPT, with the sentence of a decoder. */
+settle_status store_fail_entry(settle_error *error, const char *fault);
+const struct mem *store_mem(const struct store *store);
 
 /* ---- Reading: values are borrowed from the snapshot until it rests ---------------------------------------------------- */
 

@@ -138,6 +138,16 @@ void view_close(struct view *view)
     *view = (struct view){.data_fd = -1};
 }
 
+settle_status view_forget_store(struct view *view, const settle_error *fault, settle_error *error)
+{
+    assert(view->store != NULL);
+    view->store_fault = *fault;
+    store_do_without(view);
+    projection_clear(&view->overlay);
+    settle_status status = journal_reader_refresh(view->reader, error);
+    return status == SETTLE_OK ? tail_fold(view, error) : status;
+}
+
 const settle_asset *view_asset_by_id(const struct view *view, uint32_t id)
 {
     return registry_asset_by_id(&view->names, id);

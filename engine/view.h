@@ -30,6 +30,9 @@ settle_status view_open(const char *directory, struct view *ret_view, settle_err
 settle_status view_attach(int borrow_data_fd, struct store *borrow_store, const struct mem *mem, struct view *ret_view,
                           settle_error *error);
 void view_close(struct view *view); /* also of a zeroed struct */
+/* Goes on without the store, which a call on the view has just found damaged (`fault`): the answers then come from the
+ * whole journal, as of now. */
+settle_status view_forget_store(struct view *view, const settle_error *fault, settle_error *error);
 
 /* NULL when not declared. */
 const settle_asset *view_asset_by_id(const struct view *view, uint32_t id);

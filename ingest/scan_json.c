@@ -1,8 +1,8 @@
 /*
  * scan_json.c — the rare half of the scanner's JSON (RFC 8259): strings with escapes or other than ASCII, and faults.
  *
- * Decoded text goes to the scratch. It never gets longer than what it was written as (an escape of 2 bytes gives 1, of 6
- * at most 3, a pair of 12 gives 4), so a scratch as long as the longest line holds every string of a line.
+ * Decoded text goes to the scratch. It never gets longer than what it was written as (an escape of 2 bytes gives 1, of
+ * 6 at most 3, a pair of 12 gives 4), so a scratch as long as the longest line holds every string of a line.
  */
 #include "ingest/scan_json.h"
 
@@ -142,7 +142,7 @@ const char *json_string_rest(struct json *json, const char *at, const char *stop
         from = *stop == '\\' ? escape(json, stop, &to) : other_character(json, stop, &to);
         if (from == NULL)
             return NULL;
-        stop = json_plain(json, from);
+        stop = json_plain(json->line, from, json->end);
     }
     ret_text->data = json->scratch;
     ret_text->bytes = (size_t)(to - json->scratch);

@@ -1,9 +1,9 @@
 /*
  * scan_json.h — the JSON tokens of one line: white space, strings, unsigned integers.
  *
- * The fast paths are inline and eight bytes at a time: they decide the scanner's speed. What is rare (escapes, UTF-8) and
- * what fails lives in scan_json.c. A function takes the place of a token and returns the place behind it; NULL means that
- * the line is malformed and that `json->fault` says why. Nothing outside [line, end) is ever read.
+ * The fast paths are inline and eight bytes at a time: they decide the scanner's speed. What is rare (escapes, UTF-8)
+ * and what fails lives in scan_json.c. A function takes the place of a token and returns the place behind it; NULL
+ * means that the line is malformed and that `json->fault` says why. Nothing outside [line, end) is ever read.
  */
 #ifndef INGEST_SCAN_JSON_H
 #define INGEST_SCAN_JSON_H
@@ -32,7 +32,8 @@ const char *json_fault(const struct json *json, const char *at, const char *form
 /* The rest of a string whose first byte that is not plain is `stop`: decodes it into the scratch, or fails. */
 const char *json_string_rest(struct json *json, const char *at, const char *stop, settle_text *ret_text);
 
-/* Bytes of the well-formed UTF-8 sequence at `at` (RFC 3629: no overlong form, no surrogate, at most U+10FFFF); 0: none. */
+/* Bytes of the well-formed UTF-8 sequence at `at` (RFC 3629: no overlong form, no surrogate, at most U+10FFFF); 0:
+ * none. */
 size_t json_utf8_bytes(const char *at, const char *end);
 
 #define JSON_EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
@@ -49,8 +50,8 @@ static inline uint64_t json_word(const char *at)
 }
 
 /*
- * The next token at or behind `at`; there must be one (scan.c sees to it). `likely` is what it mostly is, so that the caller's
- * test of it costs nothing. White space has no newline: that cannot be in a line.
+ * The next token at or behind `at`; there must be one (scan.c sees to it). `likely` is what it mostly is, so that the
+ * caller's test of it costs nothing. White space has no newline: that cannot be in a line.
  */
 static inline const char *json_token(const char *at, char likely)
 {
@@ -62,8 +63,8 @@ static inline const char *json_token(const char *at, char likely)
 }
 
 /*
- * A mask with bits for the bytes at `at` that are not plain text inside a string: quote, backslash, control character, not
- * ASCII. Its lowest set bit, over JSON_BITS_A_BYTE, is the index of the first such byte.
+ * A mask with bits for the bytes at `at` that are not plain text inside a string: quote, backslash, control character,
+ * not ASCII. Its lowest set bit, over JSON_BITS_A_BYTE, is the index of the first such byte.
  */
 #if defined(__SSE2__) && !defined(SCAN_PORTABLE)
 #define JSON_STEP 16
@@ -81,8 +82,8 @@ static inline uint64_t json_special(const char *at)
 #define JSON_BITS_A_BYTE 8
 static inline uint64_t json_special(const char *at)
 {
-    /* In each of the three the lowest bit is exact: a borrow makes wrong ones only above a right one. The flips leave the
-     * high bits alone, so that one ~word serves for all. */
+    /* In each of the three the lowest bit is exact: a borrow makes wrong ones only above a right one. The flips leave
+     * the high bits alone, so that one ~word serves for all. */
     uint64_t word = json_word(at);
     uint64_t quote = word ^ JSON_EACH_BYTE('"'), backslash = word ^ JSON_EACH_BYTE('\\');
     uint64_t special = (quote - JSON_EACH_BYTE(1)) | (backslash - JSON_EACH_BYTE(1)) | (word - JSON_EACH_BYTE(0x20));
@@ -91,15 +92,14 @@ static inline uint64_t json_special(const char *at)
 #endif
 
 /* To the first byte that is not plain, or the end. */
-static inline const char *json_plain(const struct json *json, const char *at)
+static inline const char *json_plain(const char *line, const char *at, const char *end)
 {
-    const char *end = json->end;
     for (; end - at >= JSON_STEP; at += JSON_STEP) {
         uint64_t special = json_special(at);
         if (special != 0)
             return at + __builtin_ctzll(special) / JSON_BITS_A_BYTE;
     }
-    if (at < end && end - json->line >= JSON_STEP) { /* the last step overlaps what was seen, and shifts it out */
+    if (at < end && end - line >= JSON_STEP) { /* the last step overlaps what was seen, and shifts it out */
         uint64_t special = json_special(end - JSON_STEP) >> (JSON_STEP - (end - at)) * JSON_BITS_A_BYTE;
         return special != 0 ? at + __builtin_ctzll(special) / JSON_BITS_A_BYTE : end;
     }
@@ -109,10 +109,10 @@ static inline const char *json_plain(const struct json *json, const char *at)
 }
 
 /* A string; `at` is its opening quote. The text is decoded and borrows the line or the scratch. */
-static inline const char *json_string(struct json *json, const char *at, settle_text *ret_text)
+static inline const char *json_string(struct json *json, const char *at, const char *end, settle_text *ret_text)
 {
-    const char *stop = json_plain(json, at + 1);
-    if (__builtin_expect(stop == json->end || *stop != '"', 0))
+    const char *stop = json_plain(json->line, at + 1, end);
+    if (__builtin_expect(stop == end || *stop != '"', 0))
         return json_string_rest(json, at, stop, ret_text);
     ret_text->data = at + 1;
     ret_text->bytes = (size_t)(stop - at) - 1;
@@ -137,7 +137,7 @@ static inline const char *json_digits(const char *at, const char *end, uint64_t 
         uint64_t digits = json_word(at) ^ JSON_EACH_BYTE('0');
         uint64_t other = ((digits + JSON_EACH_BYTE(0x76)) | digits) & JSON_EACH_BYTE(0x80);
         if (other != 0) {
-            unsigned bit = (unsigned)__builtin_ctzll(other); /* 8 × count + 7 */
+            unsigned bit = (unsigned)__builtin_ctzll(other);       /* 8 × count + 7 */
             digits = json_eight_digits(digits << (70 - bit) << 1); /* the other bytes out, zeros in front */
             value = at == first ? digits : value * power_of_ten[bit >> 3] + digits;
             at += bit >> 3;

@@ -62,10 +62,9 @@ static settle_status frame_write(struct copy *c, const struct frame *frame, sett
     return status;
 }
 
-/* Seals the records in c->buffer as the copy's next frame and writes it. */
+/* Seals the records in c->buffer as the copy's next frame and writes it, at frame->position. */
 static settle_status frame_make(struct copy *c, struct frame *frame, size_t used, settle_error *error)
 {
-    frame->position = c->end.position;
     frame->length_bytes = frame_length(used);
     frame->previous_chain = c->end.chain;
     frame_seal(frame, c->buffer, used, journal_reader_id(c->reader));
@@ -79,7 +78,7 @@ static settle_status frame_make(struct copy *c, struct frame *frame, size_t used
 /* The frame's beginning up to the event until_seq. */
 static settle_status frame_cut(struct copy *c, const struct frame *frame, settle_error *error)
 {
-    struct frame cut = {.first_seq = frame->first_seq, .time_us = frame->time_us};
+    struct frame cut = {.position = frame->position, .first_seq = frame->first_seq, .time_us = frame->time_us};
     struct record record;
     size_t offset = 0, used = FRAME_HEADER_BYTES;
     cut.event_count = (uint32_t)(c->until_seq - frame->first_seq + 1);
@@ -104,7 +103,8 @@ static settle_status persisted_keep(struct copy *c, const struct frame *frame, s
     while (frame_next_record(frame, &offset, &record) && record.kind != RECORD_PERSISTED)
         ;
     struct record_persisted persisted = {c->end.persisted_seq + 1, last, record.u.persisted.time_us};
-    struct frame own = {.first_seq = c->end.next_seq, .time_us = persisted.time_us, .record_count = 1};
+    struct frame own = {.position = c->end.position, .first_seq = c->end.next_seq, .time_us = persisted.time_us};
+    own.record_count = 1;
     size_t used = FRAME_HEADER_BYTES + record_encode_persisted(c->buffer + FRAME_HEADER_BYTES, &persisted);
     uint64_t size = journal_reader_segment_bytes(c->reader);
     if (c->end.position % size + frame_length(used) > size - FRAME_ALIGN)

@@ -157,16 +157,13 @@ static inline void set_text(struct event_key *key, size_t bytes)
 /* Reads minimum … maximum in canonical digits and moves *at behind them. */
 static bool parse_number(const char **at, const char *end, uint64_t minimum, uint64_t maximum, uint64_t *ret_value)
 {
+    assert(maximum <= INT64_MAX); /* at most 19 digits, and no 19 digits reach 2^64 */
     const char *p = *at;
-    if (p == end || (*p == '0' && p + 1 != end && p[1] >= '0' && p[1] <= '9'))
-        return false;
     uint64_t value = 0;
-    for (; p != end && *p >= '0' && *p <= '9'; p++) {
-        if (__builtin_mul_overflow(value, (uint64_t)10, &value) ||
-            __builtin_add_overflow(value, (uint64_t)(*p - '0'), &value))
-            return false;
-    }
-    if (p == *at || value < minimum || value > maximum)
+    for (; p != end && (uint8_t)(*p - '0') <= 9; p++)
+        value = value * 10 + (uint8_t)(*p - '0');
+    size_t digits = (size_t)(p - *at);
+    if (digits == 0 || digits > 19 || (**at == '0' && digits > 1) || value < minimum || value > maximum)
         return false;
     *at = p;
     *ret_value = value;

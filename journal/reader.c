@@ -25,7 +25,8 @@ struct journal_reader {
     struct segment_list segments;
     int segment_fd; /* of segments.entries[segment_index]; -1 = none */
     size_t segment_index;
-    uint64_t own_limit;  /* set by the writer's process; UINT64_MAX = none */
+    bool is_own;         /* of the writer's process: own_limit tells what is durable, not the lock */
+    uint64_t own_limit;  /* UINT64_MAX = none */
     uint64_t live_limit; /* another process's watermark; UINT64_MAX = no writer lives */
     uint8_t *window;
     size_t window_capacity, window_count;
@@ -37,6 +38,13 @@ struct journal_reader {
 static uint64_t reader_limit(const struct journal_reader *r)
 {
     return r->own_limit < r->live_limit ? r->own_limit : r->live_limit;
+}
+
+/* Whether some of `count` bytes from `position` on are at or behind the limit. */
+static bool is_beyond_limit(const struct journal_reader *r, uint64_t position, uint64_t count)
+{
+    uint64_t limit = reader_limit(r);
+    return limit < count || position > limit - count;
 }
 
 static uint64_t segment_bytes(const struct journal_reader *r)
@@ -178,8 +186,9 @@ settle_status journal_reader_limit(struct journal_reader *reader, uint64_t posit
         segment_list_free(&reader->segments);
         reader->segments = list;
     }
+    reader->is_own = true;
     reader->own_limit = position;
-    reader->live_limit = UINT64_MAX; /* the lock is this process's own */
+    reader->live_limit = UINT64_MAX;
     if (reader->window_position + reader->window_count > position)
         reader->window_count = 0;
     return SETTLE_OK;
@@ -280,11 +289,11 @@ static settle_status window_get(struct journal_reader *r, uint64_t position, siz
 }
 
 /*
- * Where no valid frame is at `point`, in the last segment and with no writer alive: clean, torn or damaged. Leaves
- * r->tail filled. SETTLE_E_END or SETTLE_E_CORRUPT.
+ * What stands in the segment in use from `point` to the end of its file: *ret_last is the offset behind the last byte that
+ * is not zero, 0 when all are. SETTLE_E_CORRUPT when the file is too long.
  */
-static settle_status classify_tail(struct journal_reader *r, const struct journal_point *point, const char *reason,
-                                   settle_error *error)
+static settle_status rest_examine(struct journal_reader *r, const struct journal_point *point, uint64_t *ret_last,
+                                  settle_error *error)
 {
     uint64_t offset = point->position % segment_bytes(r), bytes_on_disk = 0, last = 0;
     const char *name = r->segments.entries[r->segment_index].name;
@@ -307,10 +316,26 @@ static settle_status classify_tail(struct journal_reader *r, const struct journa
         last = at + count;
     }
     r->window_count = 0;
+    *ret_last = last;
+    return SETTLE_OK;
+}
+
+/*
+ * Where no valid frame is at `point`, in the last segment and with no writer alive: clean, torn or damaged. Leaves
+ * r->tail filled. SETTLE_E_END or SETTLE_E_CORRUPT. What is wrong with the frame, and where, is said by the last three.
+ */
+static settle_status classify_tail(struct journal_reader *r, const struct journal_point *point, const char *fault,
+                                   uint64_t fault_position, uint64_t fault_seq, settle_error *error)
+{
+    uint64_t offset = point->position % segment_bytes(r), last = 0;
+    settle_status status = rest_examine(r, point, &last, error);
+    if (status != SETTLE_OK)
+        return status;
     r->tail.torn_position = 0;
     r->tail.torn_bytes = 0;
     if (last == 0)
         return SETTLE_E_END;
+    const char *reason = fault;
     if (last - offset <= FRAME_BYTES_MAX) {
         const uint8_t *bytes;
         status = window_get(r, point->position, (size_t)(last - offset), &bytes, error);
@@ -322,10 +347,12 @@ static settle_status classify_tail(struct journal_reader *r, const struct journa
             return SETTLE_E_END;
         }
     }
+    if (fault_position != point->position) /* in a frame whose header is good: the place says more */
+        return corrupt_at(r, error, fault_position, fault_seq, fault);
     return corrupt_at(r, error, point->position, point->next_seq, reason);
 }
 
-/* Moves *point to the first frame of the next segment; its header must follow. */
+/* Moves *point to the first frame of the next segment; its header must follow, and only zeros may be left of this one. */
 static settle_status next_segment(struct journal_reader *r, struct journal_point *point, settle_error *error)
 {
     const struct segment_entry *next = &r->segments.entries[segment_of(r, point->position) + 1];
@@ -334,11 +361,19 @@ static settle_status next_segment(struct journal_reader *r, struct journal_point
         snprintf(sentence, sizeof sentence, "no valid frame here, and segment %s does not follow", next->name);
         return corrupt_at(r, error, point->position, point->next_seq, sentence);
     }
+    uint64_t last = 0;
+    settle_status status = rest_examine(r, point, &last, error);
+    if (status != SETTLE_OK)
+        return status;
+    if (last != 0)
+        return corrupt_at(r, error, point->position - point->position % segment_bytes(r) + last - 1, point->next_seq,
+                          "a byte behind the segment's last frame is not zero");
     point->position = next->header.ordinal * segment_bytes(r) + SEGMENT_HEADER_BYTES;
     return SETTLE_OK;
 }
 
-/* The frame at point->position, checked but for its order; NULL in *ret_fault when it is good. */
+/* The frame at `position`, checked but for its order; NULL in *ret_fault when it is good. SETTLE_E_END when it goes beyond
+ * the limit; its header does not. */
 static settle_status frame_at(struct journal_reader *r, uint64_t position, struct frame *ret_frame, const char **ret_fault,
                               uint64_t *ret_fault_position, uint64_t *ret_seq, settle_error *error)
 {
@@ -351,10 +386,12 @@ static settle_status frame_at(struct journal_reader *r, uint64_t position, struc
     *ret_fault = frame_header_fault(bytes, journal_reader_id(r), position, &frame);
     if (*ret_fault != NULL)
         return SETTLE_OK;
-    if (position % segment_bytes(r) + frame.length_bytes > segment_bytes(r)) {
+    if (position % segment_bytes(r) + frame.length_bytes > segment_bytes(r) - FRAME_ALIGN) {
         *ret_fault = "the frame is longer than what its segment has left";
         return SETTLE_OK;
     }
+    if (is_beyond_limit(r, position, frame.length_bytes))
+        return SETTLE_E_END;
     status = window_get(r, position, frame.length_bytes, &bytes, error);
     if (status != SETTLE_OK)
         return status;
@@ -378,13 +415,19 @@ settle_status journal_reader_confirm(struct journal_reader *reader, const struct
     uint64_t fault_position = point->frame_position, seq = 0;
     settle_status status = SETTLE_OK;
     size_t index = segment_of(reader, point->frame_position);
-    if (index < reader->segments.count) {
+    if (point->frame_position % FRAME_ALIGN != 0)
+        fault = "no frame begins there";
+    else if (is_beyond_limit(reader, point->frame_position, FRAME_HEADER_BYTES))
+        status = SETTLE_E_END;
+    else if (index < reader->segments.count) {
         reader->window_count = 0;
         status = segment_use(reader, index, error);
         if (status == SETTLE_OK)
             status = frame_at(reader, point->frame_position, &frame, &fault, &fault_position, &seq, error);
     }
-    if (status != SETTLE_OK)
+    if (status == SETTLE_E_END)
+        fault = "the frame is not known to be durable";
+    else if (status != SETTLE_OK)
         return status;
     if (fault == NULL && (frame.position + frame.length_bytes != point->position || frame.chain != point->chain))
         fault = "the frame is another one than was acknowledged";
@@ -395,14 +438,32 @@ settle_status journal_reader_confirm(struct journal_reader *reader, const struct
     return corrupt_at(reader, error, fault_position, point->next_seq - 1, sentence);
 }
 
+/*
+ * Before something of the last segment is judged or handed out as nobody's work in progress: has a writer begun since the
+ * last look? Then its watermark counts.
+ */
+static settle_status writer_notice(struct journal_reader *r, size_t index, bool *ret_is_new, settle_error *error)
+{
+    *ret_is_new = !r->is_own && !r->tail.writer_is_live && index + 1 == r->segments.count && lock_is_held_at(r->data_fd);
+    return *ret_is_new ? journal_reader_refresh(r, error) : SETTLE_OK;
+}
+
+/* What lies behind the limit is nobody's business: the journal ends cleanly there. */
+static settle_status end_at_limit(struct journal_reader *r)
+{
+    r->tail.torn_position = 0;
+    r->tail.torn_bytes = 0;
+    return SETTLE_E_END;
+}
+
 settle_status journal_reader_next(struct journal_reader *reader, struct journal_point *point, struct frame *ret_frame,
                                   settle_error *error)
 {
     struct journal_reader *r = reader;
     struct journal_point at = *point;
     for (;;) {
-        if (at.position >= reader_limit(r))
-            return SETTLE_E_END;
+        if (is_beyond_limit(r, at.position, FRAME_HEADER_BYTES))
+            return end_at_limit(r);
         size_t index = segment_of(r, at.position);
         if (index == r->segments.count)
             return fail_at(error, SETTLE_E_CORRUPT, "journal", at.position, at.next_seq,
@@ -410,11 +471,16 @@ settle_status journal_reader_next(struct journal_reader *reader, struct journal_
         struct frame frame;
         const char *fault = NULL;
         uint64_t fault_position = at.position, seq = at.next_seq;
+        bool writer_is_new = false;
         settle_status status = segment_use(r, index, error);
         if (status == SETTLE_OK)
             status = frame_at(r, at.position, &frame, &fault, &fault_position, &seq, error);
+        if (status == SETTLE_OK)
+            status = writer_notice(r, index, &writer_is_new, error);
         if (status != SETTLE_OK)
             return status;
+        if (writer_is_new)
+            continue;
         if (fault == NULL) {
             fault = frame_order_fault(&frame, &at);
             if (fault != NULL)
@@ -425,7 +491,7 @@ settle_status journal_reader_next(struct journal_reader *reader, struct journal_
         }
         bool is_last = index + 1 == r->segments.count;
         if (is_last && reader_limit(r) == UINT64_MAX)
-            return classify_tail(r, &at, fault, error);
+            return classify_tail(r, &at, fault, fault_position, seq, error);
         const uint8_t *header;
         status = window_get(r, at.position, FRAME_HEADER_BYTES, &header, error);
         if (status == SETTLE_OK && (is_last || !bytes_are_zero(header, FRAME_HEADER_BYTES)))
@@ -508,7 +574,6 @@ settle_status journal_reader_persisted(struct journal_reader *reader, uint64_t f
         .persisted_seq = POINT_PERSISTED_UNKNOWN,
         .chain = frame.previous_chain,
     };
-    *ret_time_us = 0;
     while ((status = journal_reader_next(reader, &point, &frame, error)) == SETTLE_OK) {
         size_t offset = 0;
         struct record record;
@@ -519,5 +584,8 @@ settle_status journal_reader_persisted(struct journal_reader *reader, uint64_t f
             return SETTLE_OK;
         }
     }
-    return status == SETTLE_E_END ? SETTLE_OK : status;
+    if (status != SETTLE_E_END)
+        return status;
+    *ret_time_us = 0;
+    return SETTLE_OK;
 }

@@ -169,8 +169,10 @@ static const char *decode_transfer(const uint8_t *at, size_t length, uint16_t fl
     const uint8_t *text = get_amount(at + CONSUMED_AMOUNT, wide, &amount);
     if (wide && !needs_wide(amount))
         return "a narrow amount in the wide form";
-    event->u.transfer = (settle_transfer){
-        .user = get_u64(at + CONSUMED_USER), .asset = get_u32(at + CONSUMED_ASSET), .amount = (settle_int128)amount};
+    settle_transfer *transfer = &event->u.transfer;
+    transfer->user = get_u64(at + CONSUMED_USER);
+    transfer->asset = get_u32(at + CONSUMED_ASSET);
+    transfer->amount = (settle_int128)amount;
     settle_text none;
     if (!decode_texts(text, at + length, 0, at[CONSUMED_ID_LENGTH], &none, &event->event_id))
         return "record's length or padding does not fit its texts";
@@ -207,11 +209,11 @@ static const char *decode_trade(const uint8_t *at, size_t length, uint16_t flags
     if (!bytes_are_zero(at + CONSUMED_TRADE_ZERO, 6))
         return "padding is not zero";
     settle_trade *trade = &event->u.trade;
-    *trade = (settle_trade){.buyer = get_u64(at + CONSUMED_BUYER),
-                            .seller = get_u64(at + CONSUMED_SELLER),
-                            .base = get_u32(at + CONSUMED_BASE),
-                            .quote = get_u32(at + CONSUMED_QUOTE),
-                            .price.scale = at[CONSUMED_PRICE_SCALE]};
+    trade->buyer = get_u64(at + CONSUMED_BUYER);
+    trade->seller = get_u64(at + CONSUMED_SELLER);
+    trade->base = get_u32(at + CONSUMED_BASE);
+    trade->quote = get_u32(at + CONSUMED_QUOTE);
+    trade->price.scale = at[CONSUMED_PRICE_SCALE];
     if (!decode_texts(at + fixed, at + length, at[CONSUMED_TRADE_ID_LENGTH], at[CONSUMED_ID_LENGTH], &trade->trade_id,
                       &event->event_id))
         return "record's length or padding does not fit its texts";
@@ -225,25 +227,29 @@ static const char *decode_consumed(const uint8_t *at, size_t length, struct reco
     uint16_t flags = get_u16(at + CONSUMED_FLAGS);
     if (flags & ~CONSUMED_FLAGS_KNOWN)
         return "unknown flags";
-    settle_event event = {.ts_ms = get_u64(at + CONSUMED_TS_MS)};
-    const char *fault;
-    switch (at[CONSUMED_TYPE]) {
-    case SETTLE_DEPOSIT: event.type = SETTLE_DEPOSIT; break;
-    case SETTLE_WITHDRAWAL: event.type = SETTLE_WITHDRAWAL; break;
-    case SETTLE_TRADE: event.type = SETTLE_TRADE; break;
-    default: return "unknown event type";
-    }
-    if (event.type != SETTLE_TRADE)
-        fault = decode_transfer(at, length, flags, &event);
-    else
-        fault = decode_trade(at, length, flags, &event);
+    settle_event event; /* not cleared: most of it is a trade's */
+    if (at[CONSUMED_TYPE] < SETTLE_DEPOSIT || at[CONSUMED_TYPE] > SETTLE_TRADE)
+        return "unknown event type";
+    event.type = (settle_event_type)at[CONSUMED_TYPE];
+    event.ts_ms = get_u64(at + CONSUMED_TS_MS);
+    bool is_trade = event.type == SETTLE_TRADE;
+    const char *fault = is_trade ? decode_trade(at, length, flags, &event) : decode_transfer(at, length, flags, &event);
     if (fault == NULL)
         fault = event_form_fault(&event);
     if (fault != NULL)
         return fault;
     if (event.event_id.bytes != 0 && id_is_derived(&event))
         return "an event id that need not be stored";
-    ret_record->u.consumed = event;
+
+    settle_event *ret_event = &ret_record->u.consumed;
+    ret_event->type = event.type;
+    ret_event->ts_ms = event.ts_ms;
+    ret_event->event_id = event.event_id;
+    ret_event->end = (settle_source_position){0};
+    if (is_trade)
+        ret_event->u.trade = event.u.trade;
+    else
+        ret_event->u.transfer = event.u.transfer;
     ret_record->frame_back_bytes = get_u32(at + CONSUMED_FRAME_BACK);
     return NULL;
 }
@@ -262,7 +268,13 @@ static inline uint8_t *put_leg(uint8_t *at, const settle_leg *leg)
     put_u16(at + LEG_ZERO, 0);
     put_u64(at + LEG_VERSION, leg->version);
     put_u64(at + LEG_PREVIOUS, leg->previous_position);
-    at = put_signed(at + LEG_AMOUNTS, leg->delta_available, wide);
+    at += LEG_AMOUNTS;
+    if (flags == 0) { /* nearly every leg */
+        put_u64(at, (uint64_t)leg->delta_available);
+        put_u64(at + 8, (uint64_t)leg->after_available);
+        return at + 16;
+    }
+    at = put_signed(at, leg->delta_available, wide);
     at = put_signed(at, leg->after_available, wide);
     if (flags & LEG_HELD) {
         at = put_signed(at, leg->delta_held, wide);
@@ -284,15 +296,23 @@ size_t record_encode_validated(uint8_t *at, uint32_t seq_delta, uint32_t time_de
     return (size_t)(end - at);
 }
 
-/* Whether after and before = after - delta are both within ±(2^127 - 1). */
-static inline bool change_is_sound(settle_int128 delta, settle_int128 after)
+static const char *leg_fault(const settle_leg *leg)
 {
-    settle_int128 before;
-    return after >= -SETTLE_AMOUNT_MAX && !__builtin_sub_overflow(after, delta, &before) &&
-           before >= -SETTLE_AMOUNT_MAX;
+    if (leg->user == 0 || (leg->user > SETTLE_USER_MAX && leg->user < SETTLE_USER_EXTERNAL))
+        return "a leg of no user";
+    if (leg->asset == 0)
+        return "asset id 0";
+    if (leg->version == 0)
+        return "a leg of version 0";
+    if ((leg->delta_available | leg->delta_held) == 0)
+        return "a leg that changes nothing";
+    if (!change_is_sound(leg->delta_available, leg->after_available) ||
+        !change_is_sound(leg->delta_held, leg->after_held))
+        return "a leg's balance is out of range";
+    return NULL;
 }
 
-/* Decodes the leg at `at`, of which `left` bytes may belong to it. */
+/* Decodes the leg at `at`, of which `left` bytes may belong to it. *ret_leg is the caller's scratch. */
 static const char *decode_leg(const uint8_t *at, size_t left, settle_leg *ret_leg, size_t *ret_bytes)
 {
     if (left < LEG_AMOUNTS + 2 * 8)
@@ -307,30 +327,21 @@ static const char *decode_leg(const uint8_t *at, size_t left, settle_leg *ret_le
         return "padding is not zero";
 
     bool wide = (flags & LEG_WIDE) != 0;
-    settle_leg leg = {.user = get_u64(at + LEG_USER),
-                      .asset = get_u32(at + LEG_ASSET),
-                      .version = get_u64(at + LEG_VERSION),
-                      .previous_position = get_u64(at + LEG_PREVIOUS)};
-    const uint8_t *amounts = get_signed(at + LEG_AMOUNTS, wide, &leg.delta_available);
-    amounts = get_signed(amounts, wide, &leg.after_available);
+    settle_leg *leg = ret_leg;
+    leg->user = get_u64(at + LEG_USER);
+    leg->asset = get_u32(at + LEG_ASSET);
+    leg->version = get_u64(at + LEG_VERSION);
+    leg->previous_position = get_u64(at + LEG_PREVIOUS);
+    const uint8_t *amounts = get_signed(at + LEG_AMOUNTS, wide, &leg->delta_available);
+    amounts = get_signed(amounts, wide, &leg->after_available);
+    leg->delta_held = leg->after_held = 0;
     if (flags & LEG_HELD) {
-        amounts = get_signed(amounts, wide, &leg.delta_held);
-        (void)get_signed(amounts, wide, &leg.after_held);
+        amounts = get_signed(amounts, wide, &leg->delta_held);
+        (void)get_signed(amounts, wide, &leg->after_held);
     }
-    if (leg_flags(&leg) != flags)
+    if (leg_flags(leg) != flags)
         return "flags do not fit the leg's amounts";
-    if (leg.user == 0 || (leg.user > SETTLE_USER_MAX && leg.user < SETTLE_USER_EXTERNAL))
-        return "a leg of no user";
-    if (leg.asset == 0)
-        return "asset id 0";
-    if (leg.version == 0)
-        return "a leg of version 0";
-    if ((leg.delta_available | leg.delta_held) == 0)
-        return "a leg that changes nothing";
-    if (!change_is_sound(leg.delta_available, leg.after_available) || !change_is_sound(leg.delta_held, leg.after_held))
-        return "a leg's balance is out of range";
-    *ret_leg = leg;
-    return NULL;
+    return leg_fault(leg);
 }
 
 static const char *decode_validated(const uint8_t *at, size_t length, struct record *ret_record)

@@ -36,9 +36,10 @@ static inline const uint8_t *get_amount(const uint8_t *at, bool wide, settle_uin
     return at + (wide ? 16 : 8);
 }
 
-static inline bool fits_i64(settle_int128 value)
+/* Zero when an i64 holds `value`. */
+static inline uint64_t beyond_i64(settle_int128 value)
 {
-    return value == (settle_int128)(int64_t)value;
+    return (uint64_t)(value >> 64) ^ (uint64_t)((int64_t)value >> 63);
 }
 
 static inline uint8_t *put_signed(uint8_t *at, settle_int128 value, bool wide)
@@ -78,14 +79,23 @@ static inline size_t trade_fixed_bytes(uint16_t flags)
 static inline uint16_t leg_flags(const settle_leg *leg)
 {
     bool held = (leg->delta_held | leg->after_held) != 0;
-    bool wide = !fits_i64(leg->delta_available) || !fits_i64(leg->after_available) ||
-                (held && (!fits_i64(leg->delta_held) || !fits_i64(leg->after_held)));
-    return (uint16_t)((wide ? LEG_WIDE : 0) | (held ? LEG_HELD : 0));
+    uint64_t beyond = beyond_i64(leg->delta_available) | beyond_i64(leg->after_available);
+    if (held)
+        beyond |= beyond_i64(leg->delta_held) | beyond_i64(leg->after_held);
+    return (uint16_t)((beyond != 0 ? LEG_WIDE : 0) | (held ? LEG_HELD : 0));
 }
 
 static inline size_t leg_bytes(uint16_t flags)
 {
     return LEG_AMOUNTS + ((flags & LEG_HELD) != 0 ? 4u : 2u) * ((flags & LEG_WIDE) != 0 ? 16u : 8u);
+}
+
+/* Whether after and before = after - delta are both within ±(2^127 - 1). */
+static inline bool change_is_sound(settle_int128 delta, settle_int128 after)
+{
+    settle_int128 before;
+    return after >= -SETTLE_AMOUNT_MAX && !__builtin_sub_overflow(after, delta, &before) &&
+           before >= -SETTLE_AMOUNT_MAX;
 }
 
 #endif

@@ -5,7 +5,7 @@
 #include "journal/base/file.h"
 #include "journal/format.h"
 
-#define SEGMENT_NAME_BYTES 40
+#define SEGMENT_NAME_BYTES 48 /* holds the names of all numbers */
 #define SEGMENT_SPARE_NAME "spare"
 
 struct segment_header {

@@ -160,8 +160,13 @@ settle_status journal_writer_open(int data_fd, const struct mem *mem, const stru
         assert(list.count > 0);
         w->header = list.entries[list.count - 1].header;
         memcpy(w->name, list.entries[list.count - 1].name, sizeof w->name);
-        assert(end->position / w->header.segment_bytes == w->header.ordinal);
         segment_list_free(&list);
+        /* The last segment may have its header and nothing else: a crash just after it was made. The end is in the one before. */
+        if (end->position / w->header.segment_bytes + 1 == w->header.ordinal) {
+            assert(w->header.first_seq == end->next_seq && w->header.previous_chain == end->chain);
+            w->next_position = w->header.ordinal * w->header.segment_bytes + SEGMENT_HEADER_BYTES;
+        }
+        assert(w->next_position / w->header.segment_bytes == w->header.ordinal);
         status = file_open_at(w->journal_fd, w->name, FILE_WRITE, &w->segment_fd, error);
     }
     /* A writer that died may have left bytes that are only in the cache. */

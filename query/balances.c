@@ -77,6 +77,27 @@ bool query_user_parse(const char *text, uint64_t *ret_user)
     return true;
 }
 
+bool query_asset_parse(const char *text, settle_asset *ret_asset)
+{
+    settle_asset asset = {0};
+    char id_text[PRINT_U64_BYTES] = "";
+    uint64_t id = 0, scale = 0;
+    const char *equals = strchr(text, '='), *colon = equals != NULL ? strchr(equals, ':') : NULL;
+    if (colon == NULL || equals - text > SETTLE_SYMBOL_BYTES_MAX || colon - equals > (ptrdiff_t)sizeof id_text)
+        return false;
+    memcpy(asset.symbol, text, (size_t)(equals - text));
+    memcpy(id_text, equals + 1, (size_t)(colon - equals - 1));
+    if (!query_u64_parse(id_text, &id) || id > UINT32_MAX || !query_u64_parse(colon + 1, &scale) ||
+        scale > SETTLE_SCALE_MAX)
+        return false;
+    asset.id = (uint32_t)id;
+    asset.scale = (uint8_t)scale;
+    if (asset_form_fault(&asset) != NULL)
+        return false;
+    *ret_asset = asset;
+    return true;
+}
+
 const settle_asset *query_asset_find(const struct query *query, settle_text name)
 {
     char digits[PRINT_U64_BYTES];
@@ -139,9 +160,29 @@ settle_status ledger_take_accounts(struct ledger *ledger, const struct accounts 
 settle_status query_assets(struct query *query, struct ledger *ret_ledger, settle_error *error)
 {
     struct ledger ledger = {0};
-    settle_status status = ledger_copy_assets(&ledger, query->view.assets, query->view.asset_count, error);
+    settle_status status = ledger_copy_assets(&ledger, query->view.names.assets, query->view.names.asset_count, error);
     if (status == SETTLE_OK)
         *ret_ledger = ledger;
+    return status;
+}
+
+bool store_is_to_blame(const struct view *view, settle_status status, const settle_error *fault)
+{
+    return status == SETTLE_E_CORRUPT && view->store != NULL && strncmp(fault->file, "store", 5) == 0;
+}
+
+static settle_status read_accounts(struct view *view, uint64_t user, uint32_t asset, struct accounts *accounts,
+                                   settle_error *error)
+{
+    settle_error fault = {0};
+    settle_status status = view_accounts(view, user, asset, accounts, &fault);
+    if (store_is_to_blame(view, status, &fault)) {
+        accounts_clear(accounts);
+        status = view_forget_store(view, &fault, error);
+        return status == SETTLE_OK ? view_accounts(view, user, asset, accounts, error) : status;
+    }
+    if (status != SETTLE_OK && error != NULL)
+        *error = fault;
     return status;
 }
 
@@ -153,11 +194,11 @@ settle_status query_balances(struct query *query, uint64_t user, uint32_t asset,
     settle_status status = accounts_init(&accounts, query->view.mem, user == 0 ? 1024 : 16);
     if (status != SETTLE_OK)
         return fail(error, status, "no memory for balances");
-    status = view_accounts(&query->view, user, asset, &accounts, error);
+    status = read_accounts(&query->view, user, asset, &accounts, error);
     if (status == SETTLE_OK)
         status = ledger_take_accounts(&ledger, &accounts, error);
     if (status == SETTLE_OK)
-        status = ledger_copy_assets(&ledger, query->view.assets, query->view.asset_count, error);
+        status = ledger_copy_assets(&ledger, query->view.names.assets, query->view.names.asset_count, error);
     accounts_deinit(&accounts);
     if (status == SETTLE_OK)
         *ret_ledger = ledger;

@@ -12,7 +12,7 @@
 
 #include "journal/base/bytes.h"
 #include "journal/base/status.h"
-#include "journal/frame.h"
+#include "journal/recover.h"
 #include "query/internal.h"
 
 struct dump {

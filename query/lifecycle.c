@@ -87,8 +87,8 @@ static settle_status read_repeat(struct view *view, uint64_t position, settle_ar
                                     error);
 }
 
-settle_status lifecycle_read(struct view *view, settle_text event_id, settle_lifecycle **ret_lifecycle,
-                             settle_error *error)
+static settle_status read_life(struct view *view, settle_text event_id, settle_lifecycle **ret_lifecycle,
+                               settle_error *error)
 {
     struct event_key key;
     uint64_t position = 0, *repeats = NULL;
@@ -122,6 +122,20 @@ settle_status lifecycle_read(struct view *view, settle_text event_id, settle_lif
         settle_lifecycle_free(&block->lifecycle);
 free_positions:
     free(repeats);
+    return status;
+}
+
+settle_status lifecycle_read(struct view *view, settle_text event_id, settle_lifecycle **ret_lifecycle,
+                             settle_error *error)
+{
+    settle_error fault = {0};
+    settle_status status = read_life(view, event_id, ret_lifecycle, &fault);
+    if (store_is_to_blame(view, status, &fault)) {
+        status = view_forget_store(view, &fault, error);
+        return status == SETTLE_OK ? read_life(view, event_id, ret_lifecycle, error) : status;
+    }
+    if (status != SETTLE_OK && error != NULL)
+        *error = fault;
     return status;
 }
 

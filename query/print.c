@@ -355,7 +355,8 @@ settle_status table_print(struct table *table, struct out *out, size_t indent)
     assert(table->no_memory || table->cell_count % table->column_count == 0);
     size_t *widths = table->no_memory ? NULL : column_widths(table);
     const char *cell = table->cells;
-    for (size_t i = 0; widths != NULL && i < table->column_count + table->cell_count; i++) {
+    size_t first = table->columns[0].title[0] == '\0' ? table->column_count : 0; /* no titles: rows only */
+    for (size_t i = first; widths != NULL && i < table->column_count + table->cell_count; i++) {
         size_t column = i % table->column_count;
         if (column == 0)
             out_repeat(out, ' ', indent);

@@ -84,7 +84,7 @@ struct table_column {
     bool right; /* aligned to the right: numbers */
 };
 
-/* Collects all cells, then prints them with the widths they need. */
+/* Collects all cells, then prints them with the widths they need. Without titles there is no line of them. */
 struct table {
     const struct table_column *columns;
     size_t column_count, cell_count;

@@ -24,6 +24,8 @@ const settle_error *query_store_fault(const struct query *query);
 uint64_t query_segment_bytes(const struct query *query);
 /* A declared symbol, else the digits of a declared id. NULL: not declared. */
 const settle_asset *query_asset_find(const struct query *query, settle_text name);
+/* "USDT=2:6": symbol, id, scale; false when it is no such declaration. */
+bool query_asset_parse(const char *text, settle_asset *ret_asset);
 /* "1001", "external" or "fees"; false when it is none of them. */
 bool query_user_parse(const char *text, uint64_t *ret_user);
 /* Digits only, no sign, no leading zero; false also above 2^64-1. */

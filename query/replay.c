@@ -2,7 +2,6 @@
  * replay.c — balances from the journal alone, compared with the live store where asked to. Owns its own reader and fold;
  * the view of the live store is a second, independent look at the same directory.
  */
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -26,6 +25,8 @@ struct replay {
     const struct replay_options *options;
     struct replay_result result;
     struct fold fold;
+    struct accounts live; /* what the live store says; mem NULL: not compared */
+    uint64_t live_end;    /* position its balances stand for; UINT64_MAX: none, fold to the end */
 };
 
 static void tell_difference(struct replay *replay, const char *text)
@@ -82,62 +83,27 @@ static void compare_accounts(struct replay *replay, const struct accounts *store
 }
 
 /*
- * Brings a view of the live store and the fold to the same point of the journal: beside a writer both move, so the fold
- * goes on until the store's checkpoint is behind it, and the view's tail is then cut where the fold stands.
+ * The balances that the live store and the journal's tail behind it give, and the point they stand for. Taken before the
+ * journal is folded: a writer beside us goes on, and the fold then stops at that very point.
  */
-static settle_status meet(struct replay *replay, const char *directory, struct view *ret_view, settle_error *error)
+static settle_status read_live(struct replay *replay, const char *directory, settle_error *error)
 {
-    struct fold *fold = &replay->fold;
-    for (;;) {
-        struct view view;
-        settle_status status = view_open(directory, &view, error);
-        if (status != SETTLE_OK)
-            return status;
-        if (view.store == NULL || view.tail.position <= fold->point.position) {
-            status = journal_reader_limit(view.reader, fold->point.position, error);
-            if (status == SETTLE_OK)
-                *ret_view = view;
-            else
-                view_close(&view);
-            return status;
-        }
-        uint64_t store_position = view.tail.position;
-        view_close(&view);
-        status = journal_reader_refresh(fold->reader, error);
-        if (status == SETTLE_OK)
-            status = fold_until(fold, UINT64_MAX, error);
-        if (status == SETTLE_E_END && fold->point.position < store_position)
-            return fail(error, SETTLE_E_CORRUPT, "the journal ends before the point the store was written at");
-        if (status != SETTLE_E_END)
-            return status;
-    }
-}
-
-static settle_status check_store(struct replay *replay, const char *directory, settle_error *error)
-{
-    struct view view;
-    struct accounts accounts = {0};
-    settle_status status = meet(replay, directory, &view, error);
+    struct view view = {0};
+    settle_status status = view_open(directory, &view, error);
     if (status != SETTLE_OK)
         return status;
+    replay->live_end = view.end.position;
     if (view.store == NULL) {
-        bool is_absent = view.store_fault.status == SETTLE_E_NOT_FOUND || view.store_fault.status == SETTLE_OK;
-        replay->result.store = is_absent ? STORE_ABSENT : STORE_DAMAGED;
-        if (!is_absent)
+        replay->result.store = view.store_fault.status == SETTLE_E_NOT_FOUND ? STORE_ABSENT : STORE_DAMAGED;
+        if (replay->result.store == STORE_DAMAGED)
             tell_difference(replay, view.store_fault.text);
-        goto close_view;
+    } else {
+        status = accounts_init(&replay->live, &mem_libc, 1024);
+        if (status == SETTLE_OK)
+            status = view_accounts(&view, 0, 0, &replay->live, error);
+        else
+            fail(error, status, "no memory for balances");
     }
-    status = accounts_init(&accounts, view.mem, replay->fold.accounts.count + 16);
-    if (status == SETTLE_OK)
-        status = view_accounts(&view, 0, 0, &accounts, error);
-    else
-        fail(error, status, "no memory for balances");
-    if (status == SETTLE_OK) {
-        compare_accounts(replay, &accounts);
-        replay->result.store = replay->result.difference_count == 0 ? STORE_EQUAL : STORE_DIFFERS;
-    }
-    accounts_deinit(&accounts);
-close_view:
     view_close(&view);
     return status;
 }
@@ -157,52 +123,64 @@ static settle_status take_disagreement(struct replay *replay, const settle_error
     return SETTLE_OK;
 }
 
-static settle_status replay_run(struct replay *replay, const char *directory, settle_error *error)
+static settle_status fold_and_compare(struct replay *replay, settle_error *error)
 {
     settle_error fault = {0};
     struct fold *fold = &replay->fold;
-    settle_status status = fold_until(fold, UINT64_MAX, &fault);
-    assert(status != SETTLE_OK);
-    bool is_whole = status == SETTLE_E_END && !fold->at_end && fold->last_seq < fold->until_seq;
-    if (status == SETTLE_E_END && is_whole && replay->options->check)
-        status = check_store(replay, directory, &fault);
-    if (status == SETTLE_OK || status == SETTLE_E_END)
-        return SETTLE_OK;
-    if (fold->disagrees)
+    settle_status status = fold_until(fold, replay->live_end, &fault);
+    if (status == SETTLE_E_CORRUPT && fold->disagrees)
         return take_disagreement(replay, &fault, error);
-    if (error != NULL)
-        *error = fault;
+    if (status != SETTLE_OK && status != SETTLE_E_END) {
+        if (error != NULL)
+            *error = fault;
+        return status;
+    }
+    if (replay->live.mem != NULL && fold->point.position == replay->live_end && !fold->at_end) {
+        compare_accounts(replay, &replay->live);
+        replay->result.store = replay->result.difference_count == 0 ? STORE_EQUAL : STORE_DIFFERS;
+    }
+    return SETTLE_OK;
+}
+
+static settle_status replay_run(struct replay *replay, const char *directory, int data_fd, settle_error *error)
+{
+    struct journal_reader *reader = NULL;
+    settle_status status = replay->options->check ? read_live(replay, directory, error) : SETTLE_OK;
+    if (status == SETTLE_OK)
+        status = journal_reader_open(data_fd, &mem_libc, &reader, error);
+    if (status == SETTLE_OK)
+        status = fold_init(&replay->fold, data_fd, reader, &mem_libc, error);
+    if (status == SETTLE_OK) {
+        replay->fold.until_seq = replay->options->until_seq;
+        status = fold_and_compare(replay, error);
+    }
+    if (status == SETTLE_OK) {
+        struct ledger *ledger = &replay->result.ledger;
+        const struct registry *names = &replay->fold.names;
+        fold_counts(&replay->fold, &replay->result.counts);
+        status = ledger_take_accounts(ledger, &replay->fold.accounts, error);
+        if (status == SETTLE_OK)
+            status = ledger_copy_assets(ledger, names->assets, names->asset_count, error);
+    }
+    fold_deinit(&replay->fold);
+    journal_reader_close(reader);
     return status;
 }
 
 settle_status query_replay(const char *directory, const struct replay_options *options,
                            struct replay_result *ret_result, settle_error *error)
 {
-    struct replay replay = {.options = options, .result = {.ok = true}};
-    struct journal_reader *reader = NULL;
+    struct replay replay = {.options = options, .result = {.ok = true}, .live_end = UINT64_MAX};
     int data_fd = -1;
     settle_status status = dir_open(directory, false, &data_fd, error);
     if (status == SETTLE_OK)
-        status = journal_reader_open(data_fd, &mem_libc, &reader, error);
+        status = replay_run(&replay, directory, data_fd, error);
     if (status == SETTLE_OK)
-        status = fold_init(&replay.fold, data_fd, reader, &mem_libc, error);
-    if (status == SETTLE_OK) {
-        replay.fold.until_seq = options->until_seq;
-        status = replay_run(&replay, directory, error);
-    }
-    if (status == SETTLE_OK)
-        status = ledger_take_accounts(&replay.result.ledger, &replay.fold.accounts, error);
-    if (status == SETTLE_OK)
-        status = ledger_copy_assets(&replay.result.ledger, replay.fold.names.assets,
-                                    replay.fold.names.asset_count, error);
-    if (status == SETTLE_OK) {
-        fold_counts(&replay.fold, &replay.result.counts);
         *ret_result = replay.result;
-    } else {
+    else
         ledger_free(&replay.result.ledger);
-    }
-    fold_deinit(&replay.fold);
-    journal_reader_close(reader);
+    if (replay.live.mem != NULL)
+        accounts_deinit(&replay.live);
     file_close(data_fd);
     return status;
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/store_format.h"
 #include "journal/base/bytes.h"
 #include "journal/base/status.h"
 #include "query/fold.h"
@@ -48,7 +49,7 @@ static settle_status note_id(void *context, const struct event_key *key, uint64_
 {
     struct verify *v = context;
     if (v->store != NULL && position < v->meta.point.position) {
-        v->id_digest += store_id_digest(key, position);
+        v->id_digest += store_id_digest(&(struct store_id){*key, position});
         v->store_ids++;
         return SETTLE_OK;
     }

@@ -132,7 +132,7 @@ static settle_status run_loop(struct job *job, settle *engine, struct ingest_res
     if (rejects == NULL)
         return SETTLE_E_NO_MEMORY;
     snprintf(rejects, bytes, "%s/rejects", inv->directory);
-    const struct ingest_options options = {
+    const struct ingest_options loop_options = {
         .paths = inv->arguments,
         .path_count = inv->argument_count,
         .resume = invocation_option(inv, OPTION_RESUME) != NULL,
@@ -142,8 +142,8 @@ static settle_status run_loop(struct job *job, settle *engine, struct ingest_res
         .progress = progress_is_wanted(inv) ? on_progress : NULL,
         .context = job,
     };
-    settle_status status = ingest_run(engine, &options, result, error);
-    if (options.progress != NULL)
+    settle_status status = ingest_run(engine, &loop_options, result, error);
+    if (loop_options.progress != NULL)
         progress_wipe();
     free(rejects);
     return status;

@@ -76,8 +76,8 @@ static void json_arrivals(struct json *json, const settle_lifecycle *lifecycle)
         const settle_arrival *arrival = &lifecycle->repeats[i];
         json_object(json, NULL);
         json_u64(json, "seq", arrival->result.seq);
-        json_string(json, "type", settle_type_name(arrival->type));
         json_string(json, "outcome", settle_outcome_name(arrival->result.outcome));
+        json_string(json, "type", settle_type_name(arrival->type));
         json_u64(json, "ts", arrival->ts_ms);
         json_steps(json, arrival);
         json_missing(json, arrival);

@@ -160,6 +160,12 @@ int report_error(const struct invocation *invocation, settle_status status, cons
         va_end(arguments);                                                                                             \
     } while (0)
 
+const settle_error *report_text(settle_error *error, const char *format, ...)
+{
+    FORMAT_INTO(error->text, format);
+    return error;
+}
+
 int report_usage(const struct invocation *invocation, const char *format, ...)
 {
     char text[1024];

@@ -12,6 +12,8 @@ int exit_of_status(settle_status status);
 /* All return the exit status. */
 int report_error(const struct invocation *invocation, settle_status status, const settle_error *error);
 int report_usage(const struct invocation *invocation, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Writes the sentence of an error and returns the error. */
+const settle_error *report_text(settle_error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The command is known and what it was asked is not there, or not so. */
 int report_negative(const struct invocation *invocation, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -1,4 +1,9 @@
-/* bytes.h — little-endian integers at any address, by shifts: the bytes are the same on every machine. */
+/*
+ * bytes.h — little-endian integers at any address: the bytes are the same on every machine.
+ *
+ * Each is one load or store of a whole integer, through memcpy. Written byte by byte with shifts, gcc 12 finds the single
+ * move only where nothing stands beside it: two fields next to each other became 60 instructions, a record 300.
+ */
 #ifndef BASE_BYTES_H
 #define BASE_BYTES_H
 
@@ -9,22 +14,36 @@
 
 #include <settle/event.h>
 
-/* Through an array of their own: stores straight to `at` make gcc 12 merge neighbouring fields into 60 instructions. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define LITTLE_16(v) (v)
+#define LITTLE_32(v) (v)
+#define LITTLE_64(v) (v)
+#define BIG_32(v) __builtin_bswap32(v)
+#define BIG_64(v) __builtin_bswap64(v)
+#elif __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define LITTLE_16(v) __builtin_bswap16(v)
+#define LITTLE_32(v) __builtin_bswap32(v)
+#define LITTLE_64(v) __builtin_bswap64(v)
+#define BIG_32(v) (v)
+#define BIG_64(v) (v)
+#else
+#error "a byte order nobody has met"
+#endif
+
 static inline void put_u16(uint8_t *at, uint16_t v)
 {
-    const uint8_t bytes[2] = {(uint8_t)v, (uint8_t)(v >> 8)};
-    memcpy(at, bytes, sizeof(bytes));
+    v = LITTLE_16(v);
+    memcpy(at, &v, sizeof(v));
 }
 static inline void put_u32(uint8_t *at, uint32_t v)
 {
-    const uint8_t bytes[4] = {(uint8_t)v, (uint8_t)(v >> 8), (uint8_t)(v >> 16), (uint8_t)(v >> 24)};
-    memcpy(at, bytes, sizeof(bytes));
+    v = LITTLE_32(v);
+    memcpy(at, &v, sizeof(v));
 }
 static inline void put_u64(uint8_t *at, uint64_t v)
 {
-    const uint8_t bytes[8] = {(uint8_t)v,         (uint8_t)(v >> 8),  (uint8_t)(v >> 16), (uint8_t)(v >> 24),
-                              (uint8_t)(v >> 32), (uint8_t)(v >> 40), (uint8_t)(v >> 48), (uint8_t)(v >> 56)};
-    memcpy(at, bytes, sizeof(bytes));
+    v = LITTLE_64(v);
+    memcpy(at, &v, sizeof(v));
 }
 static inline void put_u128(uint8_t *at, settle_uint128 v)
 {
@@ -33,15 +52,21 @@ static inline void put_u128(uint8_t *at, settle_uint128 v)
 }
 static inline uint16_t get_u16(const uint8_t *at)
 {
-    return (uint16_t)(at[0] | at[1] << 8);
+    uint16_t v;
+    memcpy(&v, at, sizeof(v));
+    return LITTLE_16(v);
 }
 static inline uint32_t get_u32(const uint8_t *at)
 {
-    return (uint32_t)get_u16(at) | (uint32_t)get_u16(at + 2) << 16;
+    uint32_t v;
+    memcpy(&v, at, sizeof(v));
+    return LITTLE_32(v);
 }
 static inline uint64_t get_u64(const uint8_t *at)
 {
-    return (uint64_t)get_u32(at) | (uint64_t)get_u32(at + 4) << 32;
+    uint64_t v;
+    memcpy(&v, at, sizeof(v));
+    return LITTLE_64(v);
 }
 static inline settle_uint128 get_u128(const uint8_t *at)
 {
@@ -51,22 +76,32 @@ static inline settle_uint128 get_u128(const uint8_t *at)
 /* Big-endian, for keys that must sort by value. */
 static inline void put_be32(uint8_t *at, uint32_t v)
 {
-    for (int i = 0; i < 4; i++)
-        at[i] = (uint8_t)(v >> (24 - 8 * i));
+    v = BIG_32(v);
+    memcpy(at, &v, sizeof(v));
 }
 static inline void put_be64(uint8_t *at, uint64_t v)
 {
-    put_be32(at, (uint32_t)(v >> 32));
-    put_be32(at + 4, (uint32_t)v);
+    v = BIG_64(v);
+    memcpy(at, &v, sizeof(v));
 }
 static inline uint32_t get_be32(const uint8_t *at)
 {
-    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+    uint32_t v;
+    memcpy(&v, at, sizeof(v));
+    return BIG_32(v);
 }
 static inline uint64_t get_be64(const uint8_t *at)
 {
-    return (uint64_t)get_be32(at) << 32 | get_be32(at + 4);
+    uint64_t v;
+    memcpy(&v, at, sizeof(v));
+    return BIG_64(v);
 }
+
+#undef LITTLE_16
+#undef LITTLE_32
+#undef LITTLE_64
+#undef BIG_32
+#undef BIG_64
 
 /* Whether all of `bytes` are zero. */
 bool bytes_are_zero(const uint8_t *bytes, size_t count);

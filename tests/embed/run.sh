@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
 # Builds docs/examples/embed.c against the package installed into a temporary prefix (CMake, pkg-config, plain static), and
 # the header in C++17; runs each and checks what it prints. The libraries show the names settle_* and no others.
-# Usage: run.sh BUILD_DIRECTORY C_COMPILER C_FLAGS
+# The environment gives CC and CFLAGS as the libraries were built with: sanitizers must match.
 set -euo pipefail
-build=$1
-cc=$2
-read -ra flags <<<"$3"
+# shellcheck disable=SC2153
+read -ra flags <<<"$CFLAGS"
 example=$SETTLE_SOURCE_DIR/docs/examples/embed.c
 warnings=(-std=gnu11 -Wall -Wextra -Wpedantic -Wconversion -Werror)
 
-case $cc in
-*clang*) cxx=${cc/clang/clang++} ;;
-*gcc*) cxx=${cc/gcc/g++} ;;
-*) cxx=c++ ;;
+case $CC in
+*clang*) export CXX=${CC/clang/clang++} ;;
+*gcc*) export CXX=${CC/gcc/g++} ;;
+*) export CXX=c++ ;;
 esac
+export CXXFLAGS=$CFLAGS
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -69,7 +69,7 @@ only_ours() {
     ! grep -vE '^(settle_|_)' <<<"$names" || fail "the names above are visible in $*"
 }
 
-step cmake --install "$build" --prefix "$prefix"
+step cmake --install "$SETTLE_BUILD_DIR" --prefix "$prefix"
 library=$(dirname "$(find "$prefix" -name libsettle.so)")
 export LD_LIBRARY_PATH=$library
 
@@ -77,8 +77,7 @@ only_ours -g "$library/libsettle.a"
 only_ours -D "$library/libsettle.so"
 [ "$(readlink "$library/libsettle.so")" = libsettle.so.0 ] || fail 'libsettle.so is not a link to libsettle.so.0'
 
-step cmake -S "$SETTLE_SOURCE_DIR/tests/embed" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$prefix" -DSETTLE_EXAMPLE="$example" \
-    -DCMAKE_C_COMPILER="$cc" -DCMAKE_CXX_COMPILER="$cxx" -DCMAKE_C_FLAGS="$3" -DCMAKE_CXX_FLAGS="$3"
+step cmake -S "$SETTLE_SOURCE_DIR/tests/embed" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$prefix" -DSETTLE_EXAMPLE="$example"
 step cmake --build "$work/cmake"
 check cmake-shared "$work/cmake/embed_shared"
 check cmake-static "$work/cmake/embed_static"
@@ -86,9 +85,9 @@ check cmake-static "$work/cmake/embed_static"
 
 export PKG_CONFIG_PATH=$library/pkgconfig
 read -ra package <<<"$(pkg-config --cflags --libs libsettle)"
-step "$cc" "${flags[@]}" "${warnings[@]}" "$example" "${package[@]}" -o "$work/embed_pkg_config"
+step "$CC" "${flags[@]}" "${warnings[@]}" "$example" "${package[@]}" -o "$work/embed_pkg_config"
 check pkg-config "$work/embed_pkg_config"
 
-step "$cc" "${flags[@]}" "${warnings[@]}" -I"$prefix/include" "$example" "$library/libsettle.a" -llmdb -pthread \
+step "$CC" "${flags[@]}" "${warnings[@]}" -I"$prefix/include" "$example" "$library/libsettle.a" -llmdb -pthread \
     -o "$work/embed_plain"
 check plain-static "$work/embed_plain"

@@ -1,5 +1,5 @@
 /*
- * model.h — a second, naive implementation of contract section 2 and of the id rule of section 1, for tests to compare the
+ * model.h — a second, naive implementation of contract section 2 and of the id rule of section 1, to compare the
  * engine with. Arrays and digits, no cleverness; nothing is shared with engine/validate.c or engine/amount.c but names.
  *
  *     struct model model;
@@ -65,7 +65,7 @@ bool model_balance(const struct model *model, uint64_t user, uint32_t asset, set
 /* model->balances[0 … balance_count) are all there are. Whether they come to zero for every asset: */
 bool model_conserves(const struct model *model);
 
-/* ---- Pieces of its own that other tests use ---- */
+/* ---- Pieces of its own that other tests use ---------------------------------------------------------------------- */
 
 /* The id of an event: as given, else derived. */
 void model_event_id(const settle_event *event, char ret_id[SETTLE_EVENT_ID_BYTES_MAX + 1]);
@@ -75,7 +75,7 @@ enum price_product model_price_product(settle_price price, settle_int128 quantit
 /* An amount in minor units, for messages. */
 const char *model_amount_text(settle_int128 amount, char ret_text[SETTLE_AMOUNT_TEXT_BYTES]);
 
-/* ---- Comparing: false, and a sentence about the first difference ---- */
+/* ---- Comparing: false, and a sentence about the first difference ------------------------------------------------- */
 
 /* Everything but previous_position. */
 bool model_legs_equal(const struct model_legs *expected, const settle_leg *legs, size_t leg_count,

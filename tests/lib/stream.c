@@ -1,8 +1,8 @@
 /*
  * stream.c — the random events of stream.h.
  *
- * Invariants: a function of the seed and the model's state alone; every event has the form of contract section 1; no price
- * has more than 38 digits or 18 decimals.
+ * Invariants: a function of the seed and the model's state alone; every event has the form of contract section 1; no
+ * price has more than 38 digits, 18 decimals, or zeros at its end.
  */
 #include "tests/lib/stream.h"
 
@@ -246,7 +246,7 @@ static void alter(struct stream *stream, struct stream_event *event)
     settle_trade *trade = &event->event.u.trade;
     bool is_trade = event->event.type == SETTLE_TRADE;
     switch (stream_random(stream, is_trade ? 8 : 4)) {
-    case 0: event->event.ts_ms ^= 1; break;
+    case 0: event->event.ts_ms = event->event.ts_ms == 0 ? 1 : event->event.ts_ms - 1; break;
     case 1:
         if (!is_trade)
             event->event.u.transfer.amount ^= event->event.u.transfer.amount > 1;
@@ -273,20 +273,12 @@ static void alter(struct stream *stream, struct stream_event *event)
     }
 }
 
-/* The same content in other words: the id given instead of derived, 1.50 instead of 1.5. */
-static void rephrase(struct stream *stream, struct stream_event *event)
+/* The same content, with its id given instead of derived. */
+static void rephrase(struct stream_event *event)
 {
     char id[SETTLE_EVENT_ID_BYTES_MAX + 1];
-    settle_price *price = &event->event.u.trade.price;
-    if (chance(stream, 50)) {
-        model_event_id(&event->event, id);
-        set_event_id(event, id);
-    }
-    if (event->event.type == SETTLE_TRADE && price->mantissa != 0 && price->scale < SETTLE_PRICE_DECIMALS_MAX &&
-        price->mantissa < (settle_uint128)power_of_ten(37)) {
-        price->mantissa *= 10;
-        price->scale += 1;
-    }
+    model_event_id(&event->event, id);
+    set_event_id(event, id);
 }
 
 void stream_init(struct stream *stream, uint64_t seed)
@@ -303,7 +295,7 @@ void stream_next(struct stream *stream, const struct model *model, struct stream
         if (kind < 4)
             alter(stream, ret_event);
         else if (kind < 7)
-            rephrase(stream, ret_event);
+            rephrase(ret_event);
     } else {
         memset(ret_event, 0, sizeof *ret_event);
         ret_event->event.ts_ms = random_ts_ms(stream);

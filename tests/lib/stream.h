@@ -1,6 +1,6 @@
 /*
- * stream.h — random events that hurt: few users, assets and ids, so that duplicates, conflicts and every rejection are
- * frequent; amounts at and around the balances they meet, and up to 2^127 - 1. The same seed gives the same events.
+ * stream.h — random events that hurt: few users, assets and ids, so that duplicates, conflicts and every rejection
+ * are frequent; amounts at and around the balances they meet, and up to 2^127 - 1. The same seed gives the same events.
  *
  *     stream_init(&stream, seed);                        // print the seed: it is the way back to a failure
  *     for (…) {

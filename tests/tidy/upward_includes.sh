@@ -1,17 +1,15 @@
 #!/usr/bin/env bash
 # The compiler refuses an include that goes up: with each layer's own include path, the headers of the layers it may see
 # compile, and those above it are not found.
-# Usage: upward_includes.sh COMPILER VIEWS
 set -euo pipefail
-compiler=$1
-views=$2
+views=$SETTLE_BUILD_DIR/view
 
 failed=0
 
 # compiles LAYER HEADER: does a source of LAYER that includes HEADER compile?
 compiles() {
     printf '#include <%s>\n' "$2" |
-        "$compiler" -std=gnu11 -fsyntax-only -I "$views/$1" -x c - 2>"$errors"
+        "$CC" -std=gnu11 -fsyntax-only -I "$views/$1" -x c - 2>"$errors"
 }
 
 may() {

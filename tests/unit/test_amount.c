@@ -1,6 +1,6 @@
 /*
- * test_amount.c — decimals and products: the contract's forms one by one, Python's results (amount_table.h), and random
- * numbers against digits multiplied as on paper (model_price_product). SETTLE_TEST_SEED=N runs another series.
+ * test_amount.c — decimals and products: the contract's forms one by one, Python's results (amount_table.h), and
+ * random numbers against digits multiplied as on paper (model_price_product). SETTLE_TEST_SEED=N runs another series.
  */
 #include "engine/amount.h"
 
@@ -37,7 +37,7 @@ static settle_int128 amount_of(const char *text)
     return *text == '-' ? (settle_int128)-number_of(text + 1) : (settle_int128)number_of(text);
 }
 
-/* ---- Text to decimal ----------------------------------------------------------------------------------------------- */
+/* ---- Text to decimal --------------------------------------------------------------------------------------------- */
 
 static void expect_decimal(const char *text, uint32_t decimals_max, const char *digits, uint32_t decimals)
 {
@@ -206,7 +206,7 @@ Test(amount, a_price_loses_its_trailing_zeros)
     }
 }
 
-/* ---- Public parse and format --------------------------------------------------------------------------------------- */
+/* ---- Public parse and format ------------------------------------------------------------------------------------- */
 
 Test(amount, parsing_an_amount_answers_with_a_status)
 {
@@ -285,7 +285,7 @@ Test(amount, what_is_printed_reads_back_the_same)
     }
 }
 
-/* ---- Price × quantity ---------------------------------------------------------------------------------------------- */
+/* ---- Price × quantity ------------------------------------------------------------------------------------------- */
 
 Test(amount, products_are_those_of_exact_fractions)
 {
@@ -384,7 +384,7 @@ Test(amount, random_products_at_the_limit_are_those_on_paper)
     }
 }
 
-/* ---- Adding -------------------------------------------------------------------------------------------------------- */
+/* ---- Adding ------------------------------------------------------------------------------------------------------ */
 
 Test(amount, sums_stay_within_the_limits)
 {

@@ -1,14 +1,16 @@
 /*
- * test_model.c — the naive model against the contract's own examples, and then validate() with the accounts table against
- * the model, over random streams. SETTLE_TEST_SEED=N runs another series.
+ * test_model.c — the naive model against the contract's own examples, and then validate() with the accounts table
+ * against the model, over random streams. SETTLE_TEST_SEED=N runs another series.
  */
 #include "tests/lib/model.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine/validate.h"
+#include "journal/record.h"
 #include "tests/lib/expect.h"
 #include "tests/lib/stream.h"
 
@@ -84,7 +86,7 @@ static void expect_balance(const struct model *model, uint64_t user, uint32_t as
     cr_assert_eq(balance.seq, seq);
 }
 
-/* ---- The model against the contract -------------------------------------------------------------------------------- */
+/* ---- The model against the contract ------------------------------------------------------------------------------ */
 
 Test(model, ids_are_given_or_derived)
 {
@@ -293,7 +295,7 @@ Test(model, digits_multiply_as_on_paper)
     cr_assert(floor == 0);
 }
 
-/* ---- Comparing finds a difference ---------------------------------------------------------------------------------- */
+/* ---- Comparing finds a difference -------------------------------------------------------------------------------- */
 
 static struct account *add_account(struct accounts *accounts, const settle_balance *balance)
 {
@@ -372,7 +374,7 @@ Test(model, comparing_legs_and_results_finds_each_difference)
     cr_assert_not(model_result_equal(&result, &other, text));
 }
 
-/* ---- The stream ---------------------------------------------------------------------------------------------------- */
+/* ---- The stream -------------------------------------------------------------------------------------------------- */
 
 static void expect_form(const settle_event *event)
 {
@@ -413,6 +415,38 @@ Test(model, the_same_seed_gives_the_same_stream)
         cr_assert(one.event.event_id.data == NULL || one.event.event_id.data == one.event_id);
     }
     model_deinit(&empty);
+}
+
+/* The two ways to see an id and a content: the journal's keys, and the model's texts and copies. */
+Test(model, ids_and_contents_are_those_of_the_journal)
+{
+    enum { COUNT = 20000 };
+    struct stream_event *arrivals = malloc(COUNT * sizeof *arrivals);
+    struct stream stream;
+    struct model model;
+    struct event_key key;
+    char id[SETTLE_EVENT_ID_BYTES_MAX + 1], journal_id[SETTLE_EVENT_ID_BYTES_MAX + 1];
+    const uint64_t seed = stream_seed(1984);
+    model_init(&model);
+    stream_init(&stream, seed);
+    for (size_t i = 0; i < COUNT; i++) {
+        settle_result result;
+        struct model_legs legs;
+        const settle_event *event = &arrivals[i].event;
+        stream_next(&stream, &model, &arrivals[i]);
+        cr_assert_null(event_form_fault(event), "%s", event_form_fault(event));
+        event_key_of(event, &key);
+        event_key_format(&key, journal_id);
+        model_event_id(event, id);
+        cr_assert_str_eq(journal_id, id);
+        model_submit(&model, event, &result, &legs);
+        if (result.first_seq == 0)
+            continue;
+        cr_assert_eq(event_content_equal(&arrivals[result.first_seq - 1].event, event),
+                     result.outcome == SETTLE_DUPLICATE, "seed %" PRIu64 ", event %zu: %s", seed, i, id);
+    }
+    model_deinit(&model);
+    free(arrivals);
 }
 
 /* ---- validate() and the accounts table against the model --------------------------------------------------------- */

@@ -1,0 +1,117 @@
+/*
+ * store_sort.c — sorting what a checkpoint writes by key. Checkpoints arrive almost in order (natural ids begin with their
+ * time), and libc's qsort(3) takes memory that is not the embedder's; hence a merge sort of our own over small items.
+ *
+ * Invariant: a prefix never contradicts the key: prefix(a) < prefix(b) implies key(a) < key(b).
+ */
+#include "engine/store_sort.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "journal/base/bytes.h"
+
+enum { RUN_ITEMS = 12 }; /* insertion sort up to here */
+
+static bool is_behind(const struct store_sort_item *a, const struct store_sort_item *b, store_sort_compare compare)
+{
+    if (a->prefix != b->prefix)
+        return a->prefix > b->prefix;
+    return compare(a->element, b->element) > 0;
+}
+
+static void sort_run(struct store_sort_item *items, size_t count, store_sort_compare compare)
+{
+    for (size_t i = 1; i < count; i++) {
+        struct store_sort_item item = items[i];
+        size_t hole = i;
+        for (; hole > 0 && is_behind(&items[hole - 1], &item, compare); hole--)
+            items[hole] = items[hole - 1];
+        items[hole] = item;
+    }
+}
+
+/* Merges from[0 … middle) and from[middle … count), each in order. */
+static void merge_runs(const struct store_sort_item *from, size_t middle, size_t count, struct store_sort_item *to,
+                       store_sort_compare compare)
+{
+    size_t left = 0, right = middle, at = 0;
+    while (left < middle && right < count)
+        to[at++] = is_behind(&from[left], &from[right], compare) ? from[right++] : from[left++];
+    memcpy(to + at, from + left, (middle - left) * sizeof(*to));
+    at += middle - left;
+    memcpy(to + at, from + right, (count - right) * sizeof(*to));
+}
+
+void store_sort(struct store_sort_item *items, struct store_sort_item *spare, size_t count, store_sort_compare compare)
+{
+    assert(count == 0 || (items && spare));
+    for (size_t start = 0; start < count; start += RUN_ITEMS)
+        sort_run(items + start, count - start < RUN_ITEMS ? count - start : RUN_ITEMS, compare);
+    for (size_t width = RUN_ITEMS; width < count; width *= 2) {
+        for (size_t start = 0; start + width < count; start += 2 * width) {
+            struct store_sort_item *pair = items + start;
+            size_t both = count - start < 2 * width ? count - start : 2 * width;
+            if (!is_behind(&pair[width - 1], &pair[width], compare))
+                continue;
+            merge_runs(pair, width, both, spare, compare);
+            memcpy(pair, spare, both * sizeof(*pair));
+        }
+    }
+}
+
+/* ---- Keys --------------------------------------------------------------------------------------------------------------- */
+
+static int compare_u64(uint64_t a, uint64_t b)
+{
+    return a < b ? -1 : a > b;
+}
+
+uint64_t store_account_sort_prefix(const struct account *account)
+{
+    return account->user;
+}
+
+int store_account_sort_compare(const void *a, const void *b)
+{
+    const struct account *x = a, *y = b;
+    return compare_u64(x->asset, y->asset);
+}
+
+uint64_t store_id_sort_prefix(const struct store_id *id)
+{
+    const struct event_key *key = &id->key;
+    if (key->is_natural) {
+        assert(key->ts_ms <= SETTLE_TS_MS_MAX); /* 54 bits */
+        return key->ts_ms << 8 | key->type;
+    }
+    /* Behind all natural ids: the highest bit, then the first bits of the text. */
+    uint8_t first[8] = {0};
+    memcpy(first, key->text, key->text_bytes < sizeof(first) ? key->text_bytes : sizeof(first));
+    return UINT64_C(1) << 63 | get_be64(first) >> 1;
+}
+
+int store_id_sort_compare(const void *a, const void *b)
+{
+    const struct event_key *x = &((const struct store_id *)a)->key, *y = &((const struct store_id *)b)->key;
+    assert(x->is_natural == y->is_natural); /* their prefixes differ otherwise */
+    if (x->is_natural) {
+        int order = compare_u64(x->user, y->user); /* time and type are equal: they are the prefix */
+        return order != 0 ? order : compare_u64(x->asset, y->asset);
+    }
+    size_t shorter = x->text_bytes < y->text_bytes ? x->text_bytes : y->text_bytes;
+    int order = memcmp(x->text, y->text, shorter);
+    return order != 0 ? order : compare_u64(x->text_bytes, y->text_bytes);
+}
+
+uint64_t store_arrival_sort_prefix(const struct store_arrival *arrival)
+{
+    return arrival->first_position;
+}
+
+int store_arrival_sort_compare(const void *a, const void *b)
+{
+    const struct store_arrival *x = a, *y = b;
+    return compare_u64(x->position, y->position);
+}

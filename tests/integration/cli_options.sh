@@ -1,0 +1,123 @@
+#!/usr/bin/env bash
+# The command line itself: where options may stand, what is refused, help and version.
+. "$SETTLE_SOURCE_DIR/tests/lib/script.sh"
+
+mkdir data.parent
+data=$work/data.parent/bank
+expect_status 0 settlectl -D "$data" init --asset USDT=2:6 --asset BTC=1:8
+deposit='{"type":"deposit","ts":1,"user":7,"asset":"USDT","amount":"1"}'
+settlectl -D "$data" -q ingest <<<"$deposit"
+line='{"user":7,"asset":"USDT","available":"1.000000","held":"0.000000","version":1,"seq":1}'
+
+# ---- Positions and spellings: all of them print the same balance ----
+expect_balance() {
+    expect_status 0 settlectl "$@"
+    expect_equal "$*" "$(cat out)" "$line"
+    expect_equal "messages of $*" "$(cat err)" ''
+}
+expect_balance -D "$data" --json balance 7
+expect_balance balance 7 -D "$data" --json
+expect_balance balance --json 7 -D "$data" USDT
+expect_balance --data "$data" balance --json 7
+expect_balance --data="$data" --json balance 7
+expect_balance -D"$data" --json balance 7
+expect_balance -qD "$data" --json balance 7
+expect_balance balance -q --json -D "$data" -- 7
+expect_balance -D /nonexistent -D "$data" --json balance 7 # the last one counts
+expect_balance --json -D "$data" -- balance 7
+
+export SETTLE_DATA=$data
+expect_balance --json balance 7
+SETTLE_DATA=/nonexistent
+expect_balance --json balance 7 -D "$data"
+unset SETTLE_DATA
+ln -s "$data" settle-data-link
+(cd data.parent && mv bank settle-data && "$SETTLECTL" --json balance 7 >../out 2>../err)
+expect_equal 'the default directory' "$(cat out)" "$line"
+mv data.parent/settle-data "$data"
+
+# An option of a command may stand before it too.
+expect_status 0 settlectl --until-seq=0 -D "$data" --json replay
+expect_equal 'replay until 0' "$(cat out)" ''
+
+# ---- Usage errors: status 2, a message, nothing on standard output ----
+expect_usage() {
+    local words=$1
+    shift
+    expect_status 2 settlectl "$@"
+    expect_equal "output of $*" "$(cat out)" ''
+    grep -qF -- "$words" err || fail "no '$words' in: $(cat err)"
+    expect_status 2 settlectl --json "$@"
+    expect_equal "output of --json $*" "$(cat out)" ''
+    expect_equal "error of --json $*" "$(jq -c '[.error, .status]' err)" '["usage",2]'
+    jq -e --arg words "$words" '.message | contains($words)' err >jq.out || fail "no '$words' in: $(cat err)"
+}
+expect_usage 'no command given'
+expect_usage 'unknown command "blance"; did you mean "balance"?' blance
+expect_usage 'did you mean "ingest"?' injest
+expect_usage 'did you mean "verify"?' verfiy
+expect_usage 'did you mean "inspect"?' insp
+expect_usage 'unknown command "frobnicate"; see settlectl help' frobnicate
+expect_usage 'unknown command ""' ''
+expect_usage 'unknown option --chekc; did you mean --check?' replay --chekc
+expect_usage 'unknown option --frob' --frob balance
+expect_usage 'unknown option -x' balance -x
+expect_usage 'balance takes no option --check' -D "$data" balance --check
+expect_usage 'balance takes no option --check' --check balance
+expect_usage 'option --until-seq needs a value' replay --until-seq
+expect_usage 'option --data has an empty value' -D '' balance
+expect_usage 'option --check takes no value' replay --check=yes
+expect_usage 'usage: settlectl trace EVENT_ID' trace
+expect_usage 'usage: settlectl trace EVENT_ID' trace a b
+expect_usage 'usage: settlectl balance [USER [ASSET]]' balance 1 USDT 3
+expect_usage 'usage: settlectl verify' verify now
+expect_usage '"0" is no user' -D "$data" balance 0
+expect_usage '"-1" is no user' -D "$data" balance -- -1
+expect_usage '"9223372036854775808" is no user' -D "$data" balance 9223372036854775808
+expect_usage '"x" is no user' -D "$data" balance x
+expect_usage 'not a sequence number' -D "$data" replay --until-seq 1x
+expect_usage 'not a sequence number' -D "$data" replay --until-seq=-1
+expect_usage '--asset USDT: not SYMBOL=ID:SCALE' -D "$data" init --asset USDT
+expect_usage '--asset USDT=2:19: not SYMBOL=ID:SCALE' -D "$data" init --asset USDT=2:19
+expect_usage 'contradicts an --asset before it' -D new init --asset USDT=2:6 --asset USDT=2:7
+expect_usage 'contradicts an --asset before it' -D new init --asset USDT=2:6 --asset BTC=2:6
+expect_usage '--segment-size 16383: not a number of bytes' -D new init --segment-size 16383
+expect_usage '--segment-size 1073741825: not' -D new init --segment-size 1073741825
+expect_usage '--segment-size 1M: not' -D new init --segment-size 1M
+[ ! -e new ] || fail 'a usage error created a directory'
+
+# --json counts only as an option.
+expect_status 2 settlectl blance -- --json
+grep -q '^settlectl: unknown command' err || fail 'a word behind -- was taken for an option'
+
+# ---- Help and version ----
+commands='init ingest balance trace replay verify inspect stats version help'
+expect_status 0 settlectl help
+for command in $commands; do
+    grep -q "^  $command " out || fail "help does not list $command"
+    expect_status 0 settlectl help "$command"
+    grep -q '^example$' out || fail "help $command has no example"
+    grep -q "^usage: settlectl .* $command" out || fail "help $command has no usage"
+    cp out help.out
+    expect_status 0 settlectl "$command" --help
+    cmp -s out help.out || fail "$command --help is not help $command"
+    expect_status 0 settlectl -h "$command"
+    cmp -s out help.out || fail "-h $command is not help $command"
+    expect_status 0 settlectl help
+done
+for later in history tail stuck export bench at-seq; do
+    if grep -qw -- "$later" out; then fail "help promises $later"; fi
+done
+expect_equal 'commands as JSON' "$(settlectl help --json | jq -r .command | xargs)" "$commands"
+expect_equal 'one command as JSON' "$(settlectl help replay --json | jq -c '[.options[].option]')" \
+    '["until-seq","into","check"]'
+expect_usage 'unknown command "blance"; did you mean "balance"?' help blance
+expect_status 0 settlectl --help
+grep -q '^commands$' out || fail 'no commands in --help'
+
+expect_status 0 settlectl version
+grep -Eq '^settlectl [0-9]+\.[0-9]+\.[0-9]+ ' out || fail "version: $(cat out)"
+cp out version.out
+expect_status 0 settlectl --version
+cmp -s out version.out || fail '--version is not version'
+expect_equal 'version as JSON' "$(settlectl version --json | jq -r '.version')" "$(cut -d' ' -f2 version.out)"

@@ -1,0 +1,360 @@
+/* test_store_limits.c — a store beside other processes, and where map, disk, memory or life end. */
+#include "engine/store.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/lib/expect.h"
+#include "tests/lib/store_fixture.h"
+
+SETTLE_SUITE(store_limits);
+
+enum { FEW = 50, MANY = 30000 };
+
+static void expect_version(struct fixture *f, uint64_t version, uint64_t count)
+{
+    struct store_snapshot *snapshot = fixture_snapshot(f->store);
+    struct version_check check = fixture_version_in(snapshot);
+    cr_assert_eq(check.version, version);
+    cr_assert_eq(check.count, count);
+    store_snapshot_close(snapshot);
+}
+
+static uint64_t data_bytes(const struct fixture *f)
+{
+    char path[TEMPDIR_PATH_BYTES];
+    struct stat st;
+    fixture_file(f, STORE_DATA_NAME, path);
+    cr_assert_eq(stat(path, &st), 0);
+    return (uint64_t)st.st_size;
+}
+
+/* ---- Readers in other processes ------------------------------------------------------------------------------------------- */
+
+enum { BATCHES = 150 };
+
+static void read_until_the_last(struct fixture *f, struct turns *turns)
+{
+    uint64_t last = 0, seen = 0;
+    f->store = NULL;
+    FIXTURE_CHECK(fixture_reopen(f, false) == SETTLE_OK);
+    struct store_snapshot *snapshot = fixture_snapshot(f->store);
+    turn_give(turns->to_parent);
+    while (last < BATCHES) {
+        FIXTURE_CHECK(store_snapshot_renew(snapshot, &fixture_error) == SETTLE_OK);
+        struct version_check check = fixture_version_in(snapshot);
+        FIXTURE_CHECK(check.count == FEW && check.version >= last);
+        seen += check.version != last;
+        last = check.version;
+        store_snapshot_rest(snapshot);
+    }
+    FIXTURE_CHECK(seen > 1);
+    store_snapshot_close(snapshot);
+    store_close(f->store);
+    _exit(0);
+}
+
+Test(store_limits, another_process_sees_whole_batches_while_they_are_written)
+{
+    struct fixture f;
+    struct turns turns;
+    turns_make(&turns);
+    fixture_open(&f);
+    EXPECT_OK(fixture_apply_version(&f, 1, FEW));
+    pid_t child = fork();
+    if (child == 0)
+        read_until_the_last(&f, &turns);
+    turn_take(turns.to_parent);
+    for (uint64_t version = 2; version <= BATCHES; version++)
+        EXPECT_OK(fixture_apply_version(&f, version, FEW));
+    cr_assert_eq(child_exit(child), 0);
+    fixture_close(&f);
+}
+
+/* File size after many batches beside a reader that was killed with a snapshot. */
+Test(store_limits, a_killed_readers_snapshot_does_not_pin_pages)
+{
+    struct fixture f;
+    struct turns turns;
+    turns_make(&turns);
+    fixture_open(&f);
+    EXPECT_OK(fixture_apply_version(&f, 1, 1000));
+    for (uint64_t version = 2; version < 6; version++)
+        EXPECT_OK(fixture_apply_version(&f, version, 1000));
+    uint64_t before = data_bytes(&f);
+    pid_t child = fork();
+    if (child == 0) {
+        f.store = NULL;
+        FIXTURE_CHECK(fixture_reopen(&f, false) == SETTLE_OK);
+        struct store_snapshot *snapshot = fixture_snapshot(f.store);
+        FIXTURE_CHECK(fixture_version_in(snapshot).version == 5);
+        turn_give(turns.to_parent);
+        pause();
+        _exit(1);
+    }
+    turn_take(turns.to_parent);
+    cr_assert_eq(kill(child, SIGKILL), 0);
+    cr_assert_eq(waitpid(child, NULL, 0), child);
+    for (uint64_t version = 6; version < 46; version++)
+        EXPECT_OK(fixture_apply_version(&f, version, 1000));
+    cr_assert_lt(data_bytes(&f), 2 * before, "%llu, %llu", (unsigned long long)before,
+                 (unsigned long long)data_bytes(&f));
+    fixture_close(&f);
+}
+
+/* ---- The map ---------------------------------------------------------------------------------------------------------------- */
+
+Test(store_limits, a_full_map_grows_and_the_batch_is_whole)
+{
+    struct fixture f;
+    fixture_open_mapped(&f, 1 << 20);
+    struct store_snapshot *resting = fixture_snapshot(f.store);
+    store_snapshot_rest(resting);
+    EXPECT_OK(fixture_apply_version(&f, 1, MANY));
+    EXPECT_OK(fixture_apply_version(&f, 2, MANY));
+    cr_assert_gt(data_bytes(&f), 4 << 20, "the map was too small for this");
+    EXPECT_OK(store_snapshot_renew(resting, &test_error));
+    cr_assert_eq(fixture_version_in(resting).version, 2);
+    store_snapshot_close(resting);
+    EXPECT_OK(fixture_reopen(&f, true));
+    expect_version(&f, 2, MANY);
+    fixture_close(&f);
+}
+
+static void read_with_small_map(struct fixture *f, struct turns *turns)
+{
+    f->store = NULL;
+    FIXTURE_CHECK(store_open_mapped(f->fd, f->path, false, fixture_journal_id, &mem_libc, 1 << 20, &f->store,
+                                    &fixture_error) == SETTLE_OK);
+    struct store_snapshot *snapshot = fixture_snapshot(f->store), *resting = fixture_snapshot(f->store);
+    FIXTURE_CHECK(fixture_version_in(snapshot).version == 1);
+    store_snapshot_rest(snapshot);
+    store_snapshot_rest(resting);
+    turn_give(turns->to_parent);
+    turn_take(turns->to_child);
+    FIXTURE_CHECK(store_snapshot_renew(snapshot, &fixture_error) == SETTLE_OK);
+    FIXTURE_CHECK(fixture_version_in(snapshot).version == 2 && fixture_version_in(snapshot).count == MANY);
+    store_snapshot_rest(snapshot);
+    FIXTURE_CHECK(store_snapshot_renew(resting, &fixture_error) == SETTLE_OK);
+    FIXTURE_CHECK(fixture_version_in(resting).version == 2);
+    store_snapshot_close(snapshot);
+    store_snapshot_close(resting);
+    store_close(f->store);
+    _exit(0);
+}
+
+Test(store_limits, a_reader_follows_when_the_writer_outgrows_its_map)
+{
+    struct fixture f;
+    struct turns turns;
+    turns_make(&turns);
+    fixture_open(&f);
+    EXPECT_OK(fixture_apply_version(&f, 1, FEW));
+    pid_t child = fork();
+    if (child == 0)
+        read_with_small_map(&f, &turns);
+    turn_take(turns.to_parent);
+    EXPECT_OK(fixture_apply_version(&f, 2, MANY));
+    cr_assert_gt(data_bytes(&f), 2 << 20);
+    turn_give(turns.to_child);
+    cr_assert_eq(child_exit(child), 0);
+    fixture_close(&f);
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* they need terabytes of addresses */
+Test(store_limits, a_limited_address_space_gets_a_smaller_map)
+{
+    struct fixture f;
+    struct rlimit limit = {(rlim_t)1 << 30, (rlim_t)1 << 30};
+    cr_assert_eq(setrlimit(RLIMIT_AS, &limit), 0);
+    fixture_open(&f);
+    EXPECT_OK(fixture_apply_version(&f, 1, MANY));
+    expect_version(&f, 1, MANY);
+    fixture_close(&f);
+}
+#endif
+
+/* ---- The disk ----------------------------------------------------------------------------------------------------------------- */
+
+Test(store_limits, a_full_disk_fails_once_and_then_latches)
+{
+    struct fixture f;
+    struct rlimit before, limit;
+    fixture_open(&f);
+    EXPECT_OK(fixture_apply_version(&f, 1, 1000));
+    signal(SIGXFSZ, SIG_IGN);
+    cr_assert_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+    limit = (struct rlimit){data_bytes(&f), before.rlim_max};
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    settle_status status = fixture_apply_version(&f, 2, MANY);
+    cr_assert(status == SETTLE_E_NO_SPACE || status == SETTLE_E_IO, "status %d: %s", (int)status, fixture_error.text);
+    cr_assert_eq(fixture_error.status, status);
+    cr_assert_str_eq(fixture_error.file, "store/data.mdb");
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+    EXPECT_STATUS(fixture_apply_version(&f, 2, 1000), SETTLE_E_LATCHED);
+    expect_version(&f, 1, 1000);
+    EXPECT_OK(fixture_reopen(&f, true));
+    expect_version(&f, 1, 1000);
+    f.position += 1000000;
+    EXPECT_OK(fixture_apply_version(&f, 2, 1000));
+    expect_version(&f, 2, 1000);
+    fixture_close(&f);
+}
+
+/*
+ * LMDB does not write a page that it took at the end of the file and gave back in the same transaction: the file is then
+ * shorter than its meta page says, without any damage. Done here by another process with LMDB's own calls.
+ */
+static void shorten_the_file(const struct fixture *f)
+{
+    struct raw raw;
+    char big[1500];
+    MDB_val value = {sizeof(big), big};
+    memset(big, 1, sizeof(big));
+    raw_begin(&raw, f);
+    for (uint64_t i = 0; i < 600; i++) {
+        MDB_val key = {sizeof(i), &i};
+        FIXTURE_CHECK(mdb_put(raw.txn, raw.tables[STORE_ARRIVALS], &key, &value, 0) == 0);
+    }
+    for (uint64_t i = 0; i < 600; i++) {
+        MDB_val key = {sizeof(i), &i};
+        FIXTURE_CHECK(mdb_del(raw.txn, raw.tables[STORE_ARRIVALS], &key, NULL) == 0);
+    }
+    raw_commit(&raw);
+}
+
+static uint64_t data_bytes_in_meta(const struct fixture *f)
+{
+    struct raw raw;
+    MDB_envinfo info;
+    raw_begin(&raw, f);
+    cr_assert_eq(mdb_env_info(raw.env, &info), 0);
+    mdb_txn_abort(raw.txn);
+    mdb_env_close(raw.env);
+    return (info.me_last_pgno + 1) * 4096;
+}
+
+Test(store_limits, a_checkpoint_leaves_a_file_as_long_as_its_meta_says)
+{
+    struct fixture f;
+    fixture_open(&f);
+    EXPECT_OK(fixture_apply_version(&f, 1, FEW));
+    pid_t child = fork();
+    if (child == 0) {
+        shorten_the_file(&f);
+        _exit(0);
+    }
+    cr_assert_eq(child_exit(child), 0);
+    uint64_t short_bytes = data_bytes(&f);
+    EXPECT_OK(fixture_apply_version(&f, 2, FEW));
+    uint64_t bytes = data_bytes(&f);
+    store_close(f.store);
+    f.store = NULL;
+    cr_assert_geq(bytes, data_bytes_in_meta(&f));
+    cr_assert_lt(short_bytes, data_bytes_in_meta(&f), "the case is one");
+    EXPECT_OK(fixture_reopen(&f, true));
+    expect_version(&f, 2, FEW);
+    fixture_close(&f);
+}
+
+/* ---- Memory --------------------------------------------------------------------------------------------------------------------- */
+
+struct counted_mem {
+    long until_failure, outstanding;
+};
+
+static void *counted_reallocate(void *context, void *memory, size_t bytes)
+{
+    struct counted_mem *counted = context;
+    if (bytes == 0) {
+        counted->outstanding--;
+        free(memory);
+        return NULL;
+    }
+    if (counted->until_failure-- == 0)
+        return NULL;
+    counted->outstanding += memory == NULL;
+    return realloc(memory, bytes);
+}
+
+/* Open, look, apply: the first failure ends it. */
+static settle_status work_with(struct fixture *f, const struct mem *mem, struct store_id *id)
+{
+    struct store_snapshot *snapshot = NULL;
+    f->store = NULL;
+    settle_status status = store_open(f->fd, f->path, true, fixture_journal_id, mem, &f->store, &fixture_error);
+    if (status != SETTLE_OK)
+        return status;
+    status = store_snapshot_open(f->store, &snapshot, &fixture_error);
+    store_snapshot_close(snapshot);
+    if (status == SETTLE_OK)
+        status = fixture_apply(f, (struct store_batch){.ids = id, .id_count = 1});
+    store_close(f->store);
+    f->store = NULL;
+    return status;
+}
+
+Test(store_limits, every_allocation_may_fail)
+{
+    struct fixture f;
+    struct store_id id = text_id("t", 1);
+    struct counted_mem counted;
+    const struct mem mem = {counted_reallocate, &counted};
+    long allocations = 0;
+    fixture_open(&f);
+    store_close(f.store);
+    for (;; allocations++) {
+        counted = (struct counted_mem){.until_failure = allocations};
+        settle_status status = work_with(&f, &mem, &id);
+        cr_assert_eq(counted.outstanding, 0);
+        if (status == SETTLE_OK)
+            break;
+        cr_assert_eq(status, SETTLE_E_NO_MEMORY, "allocation %ld: %d", allocations, (int)status);
+        cr_assert_eq(fixture_error.status, SETTLE_E_NO_MEMORY);
+    }
+    cr_assert_gt(allocations, 5);
+    fixture_close(&f);
+}
+
+/* ---- Life ----------------------------------------------------------------------------------------------------------------------- */
+
+Test(store_limits, killed_at_any_moment_a_store_holds_a_whole_batch)
+{
+    struct fixture f;
+    struct turns turns;
+    uint64_t last = 1;
+    turns_make(&turns);
+    fixture_open(&f);
+    EXPECT_OK(fixture_apply_version(&f, 1, FEW));
+    store_close(f.store);
+    f.store = NULL;
+    for (unsigned round = 0; round < 25; round++) {
+        pid_t child = fork();
+        if (child == 0) {
+            FIXTURE_CHECK(fixture_reopen(&f, true) == SETTLE_OK);
+            turn_give(turns.to_parent);
+            for (uint64_t version = last + 1;; version++)
+                FIXTURE_CHECK(fixture_apply_version(&f, version, FEW) == SETTLE_OK);
+        }
+        turn_take(turns.to_parent);
+        usleep(200 + round * 977 % 9000);
+        cr_assert_eq(kill(child, SIGKILL), 0);
+        cr_assert_eq(waitpid(child, NULL, 0), child);
+        EXPECT_OK(fixture_reopen(&f, true));
+        struct store_snapshot *snapshot = fixture_snapshot(f.store);
+        struct version_check check = fixture_version_in(snapshot);
+        struct store_meta meta;
+        EXPECT_OK(store_meta_get(snapshot, &meta, &test_error));
+        cr_assert_eq(meta.point.position, check.version * 1000000, "the point is the batch's");
+        cr_assert(check.version >= last && check.count == FEW);
+        store_snapshot_close(snapshot);
+        store_close(f.store);
+        f.store = NULL;
+        last = check.version;
+        f.position = meta.point.position;
+    }
+    cr_assert_gt(last, 25, "the writers wrote");
+    fixture_close(&f);
+}

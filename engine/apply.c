@@ -22,6 +22,24 @@ struct prepared {
     uint64_t hash;
 };
 
+/* A view of the store may not outlive the mutex: what it does not see may have left the id table meanwhile. */
+static void snapshot_let_go(settle *e)
+{
+    if (e->snapshot_is_fresh)
+        store_snapshot_rest(e->snapshot);
+    e->snapshot_is_fresh = false;
+}
+
+/* Waits for one of the engine's threads, as a caller that wants a commit now. Others have the mutex meanwhile. */
+static void progress_wait(settle *e)
+{
+    snapshot_let_go(e);
+    e->waiting++;
+    pthread_cond_signal(&e->commit_wanted);
+    pthread_cond_wait(&e->progress, &e->mutex);
+    e->waiting--;
+}
+
 static bool frame_is_full(const settle *e, size_t bytes)
 {
     return frame_room(e->open) < bytes || e->open->frame.event_count >= e->options.commit_events_max ||
@@ -45,10 +63,9 @@ settle_status engine_frame_room(settle *engine, size_t bytes, settle_error *erro
         }
         if (!frame_is_full(e, bytes))
             return SETTLE_OK;
+        assert(e->open->frame.record_count > 0 || e->source_open != 0); /* else nobody would empty it */
         e->open_is_full = true;
-        pthread_cond_signal(&e->commit_wanted);
-        pthread_cond_wait(&e->progress, &e->mutex);
-        e->snapshot_is_fresh = false;
+        progress_wait(e);
     }
 }
 
@@ -222,27 +239,30 @@ static void record_event(settle *e, const settle_event *event, uint64_t hash, co
     }
     e->open->frame.event_count++;
     e->next_seq++;
+    if (e->open->frame.event_count < e->options.commit_events_max)
+        return;
+    e->open_is_full = true;
+    pthread_cond_signal(&e->commit_wanted);
 }
 
 /* Waits until the open frame and the id table can take one more event. */
-static settle_status event_room(settle *e, const settle_event *event, settle_error *error)
+static settle_status event_room(settle *e, settle_error *error)
 {
     while (!ids_make_room(&e->ids, e->applied.position)) {
         settle_status status = engine_check(e, error);
         if (status != SETTLE_OK)
             return status;
         pthread_cond_signal(&e->checkpoint_wanted);
-        pthread_cond_wait(&e->progress, &e->mutex);
-        e->snapshot_is_fresh = false;
+        progress_wait(e);
     }
-    bool source_changes = e->source_open != 0 && e->source_open != event->end.source;
-    return engine_frame_room(e, EVENT_BYTES_MAX + (source_changes ? SOURCE_BYTES_MAX : 0), error);
+    /* Whether the open source's position must be recorded first is known when the wait for room is over. */
+    return engine_frame_room(e, EVENT_BYTES_MAX + SOURCE_BYTES_MAX, error);
 }
 
 static settle_status apply_event(settle *e, const settle_event *event, const struct prepared *prepared,
                                  settle_result *ret_result, settle_error *error)
 {
-    settle_status status = event_room(e, event, error);
+    settle_status status = event_room(e, error);
     if (status == SETTLE_OK) /* other callers may have taken it while this one waited */
         status = ids_reserve(&e->ids, 1);
     if (status == SETTLE_OK)
@@ -336,10 +356,7 @@ static settle_status apply_batch(settle *e, const settle_event *events, size_t c
         if (error != NULL)
             error->status = status;
     }
-    if (e->snapshot_is_fresh) {
-        store_snapshot_rest(e->snapshot);
-        e->snapshot_is_fresh = false;
-    }
+    snapshot_let_go(e);
     *ret_frame_number = e->open_number;
     return status;
 }
@@ -442,7 +459,10 @@ settle_status settle_source_open(settle *engine, settle_text name, settle_source
     uint32_t number = status == SETTLE_OK ? registry_source_number(&engine->names, name) : 0;
     if (number != 0) {
         const struct source_entry *entry = &engine->names.sources[number - 1];
-        *ret_position = (settle_source_position){number, entry->offset_bytes, entry->line};
+        settle_source_position position = {number, entry->offset_bytes, entry->line};
+        status = commit_wait(engine, engine->open_number, error); /* what is answered shall be durable */
+        if (status == SETTLE_OK)
+            *ret_position = position;
     } else if (status == SETTLE_OK) {
         status = fail(error, SETTLE_E_NO_MEMORY, "no memory for a source");
     }

@@ -102,6 +102,7 @@ static void *checkpoint_main(void *argument)
             pthread_cond_timedwait(&e->checkpoint_wanted, &e->mutex, &at);
         checkpoint_now(e);
     }
+    checkpoint_now(e); /* closing may have begun before the loop did */
     pthread_mutex_unlock(&e->mutex);
     return NULL;
 }

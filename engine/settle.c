@@ -100,6 +100,10 @@ static settle_status directory_prepare(const char *directory, const settle_optio
     if (status == SETTLE_OK && journal_exists(data_fd)) {
         if (must_be_new)
             status = fail(error, SETTLE_E_EXISTS, "%s already holds a journal", directory);
+    } else if (status == SETTLE_OK && file_exists_at(data_fd, "store")) {
+        /* A store is only ever made behind a journal. A new one in its place would be a quiet loss of everything. */
+        status = fail_at(error, SETTLE_E_CORRUPT, "journal", 0, 0, "%s has lost its journal: it holds a store alone",
+                         directory);
     } else if (status == SETTLE_OK) {
         struct clock clock = options_clock(options);
         status = journal_create(data_fd, options->segment_bytes, clock_now_us(&clock), error);
@@ -166,12 +170,14 @@ static settle_status journal_walk(settle *e, struct journal_point *ret_end, sett
     settle_status status = journal_reader_begin_segment(e->follower, e->applied.position, &at, error);
     bool is_met = status == SETTLE_OK && at.position == e->applied.position;
     while (status == SETTLE_OK) {
-        is_met = is_met || point_is_same(&at, &e->applied);
+        if (point_is_same(&at, &e->applied)) {
+            is_met = true;
+            at.persisted_seq = e->applied.persisted_seq; /* the walk may have met no PERSISTED record yet */
+        }
         status = journal_reader_next(e->follower, &at, &frame, error);
     }
     if (status != SETTLE_E_END)
         return status;
-    is_met = is_met || point_is_same(&at, &e->applied);
     if (!is_met) {
         uint64_t offset = 0;
         char file[SEGMENT_NAME_BYTES + 16];
@@ -258,18 +264,39 @@ static settle_status applied_load(settle *e, settle_error *error)
     return SETTLE_OK;
 }
 
-/* From a locked directory to balances in memory. */
-static settle_status recover(settle *e, struct journal_point *ret_end, settle_error *error)
+/* Before a store is made anew or set aside, the whole journal must have been found good: a refusal changes nothing. */
+static settle_status journal_walk_all(settle *e, struct journal_point *ret_end, settle_error *error)
 {
-    settle_status status = journal_reader_open(e->data_fd, &e->mem, &e->follower, error);
-    if (status == SETTLE_OK)
-        status = journal_reader_limit(e->follower, UINT64_MAX, error);
-    if (status == SETTLE_OK)
-        status = store_prepare(e, error);
+    journal_reader_begin(e->follower, &e->applied);
+    e->applied_natural_ts_max_ms = 0;
+    return journal_walk(e, ret_end, error);
+}
+
+/* Opens journal and store and walks the journal; changes nothing where that finds damage. */
+static settle_status examine(settle *e, struct journal_point *ret_end, settle_error *error)
+{
+    settle_status status = journal_reader_open_own(e->data_fd, &e->mem, &e->follower, error);
+    if (status != SETTLE_OK)
+        return status;
+    settle_status usable =
+        store_open(e->data_fd, e->directory, false, journal_reader_id(e->follower), &e->mem, &e->store, NULL);
+    if (usable == SETTLE_OK)
+        store_close(e->store);
+    e->store = NULL;
+    if (usable == SETTLE_E_NOT_FOUND || usable == SETTLE_E_CORRUPT) {
+        status = journal_walk_all(e, ret_end, error);
+        return status == SETTLE_OK ? store_prepare(e, error) : status;
+    }
+    status = store_prepare(e, error);
     if (status == SETTLE_OK)
         status = applied_load(e, error);
-    if (status == SETTLE_OK)
-        status = journal_walk(e, ret_end, error);
+    return status == SETTLE_OK ? journal_walk(e, ret_end, error) : status;
+}
+
+/* From a locked directory to a store that holds all of its journal. */
+static settle_status recover(settle *e, struct journal_point *ret_end, settle_error *error)
+{
+    settle_status status = examine(e, ret_end, error);
     if (status == SETTLE_OK)
         status = tail_cut(e, error);
     /* Opening the writer syncs what a dead one left in the cache: from here on all of it is durable. */
@@ -300,6 +327,9 @@ static settle_status recover_and_load(settle *e, struct journal_point *ret_end, 
             return status;
         }
         char name[32];
+        status = journal_walk_all(e, ret_end, error);
+        if (status != SETTLE_OK)
+            return status;
         store_snapshot_close(e->snapshot);
         e->snapshot = NULL;
         store_close(e->store);
@@ -314,8 +344,6 @@ static settle_status recover_and_load(settle *e, struct journal_point *ret_end, 
             return status;
         engine_log(e, SETTLE_LOG_WARNING, "the store is damaged (%s); it is kept as %s and rebuilt from the journal",
                    cause.text, name);
-        journal_reader_begin(e->follower, &e->applied);
-        e->applied_natural_ts_max_ms = 0;
     }
 }
 
@@ -354,7 +382,7 @@ static settle_status engine_continue(settle *e, const struct journal_point *end,
     e->open_number = 1;
     e->open = &e->buffers[0];
     e->id_seed = get_u64(journal_writer_id(e->writer));
-    settle_status status = journal_reader_open(e->data_fd, &e->mem, &e->lookup, error);
+    settle_status status = journal_reader_open_own(e->data_fd, &e->mem, &e->lookup, error);
     for (int i = 0; i < 2 && status == SETTLE_OK; i++)
         status = frame_buffer_init(e->writer, &e->buffers[i], error);
     if (status == SETTLE_OK)
@@ -364,6 +392,15 @@ static settle_status engine_continue(settle *e, const struct journal_point *end,
     return status == SETTLE_OK ? settle_flush(e, error) : status;
 }
 
+/* Damage that only came to light while the engine ran: the next open would meet it again, so it finds no store. */
+static void store_give_up(settle *e)
+{
+    char name[32];
+    if (e->latch.status == SETTLE_E_CORRUPT && strncmp(e->latch.file, "store", 5) == 0 &&
+        store_set_aside(e->data_fd, name, NULL) == SETTLE_OK)
+        engine_log(e, SETTLE_LOG_WARNING, "the damaged store is kept as %s; the next open rebuilds it from the journal", name);
+}
+
 static void engine_free(settle *e)
 {
     for (int i = 0; i < 2; i++)
@@ -371,6 +408,7 @@ static void engine_free(settle *e)
             frame_buffer_deinit(e->writer, &e->buffers[i]);
     store_snapshot_close(e->snapshot);
     store_close(e->store);
+    store_give_up(e);
     journal_reader_close(e->lookup);
     journal_reader_close(e->follower);
     journal_writer_close(e->writer);

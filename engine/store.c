@@ -5,20 +5,14 @@
  * Invariants
  *   Sync   LMDB's default flags: a commit is on stable storage, whole or not at all. Never NOSYNC, NOMETASYNC (they lose
  *          acknowledged commits) or WRITEMAP (a stray pointer would write to the file).
- *   Latch  LMDB forgets a failed sync: the commit after it would claim success. So does this file not: after the first
- *          failure every further store_transact() answers SETTLE_E_LATCHED.
+ *   Latch  LMDB forgets a failed sync: the commit after it would claim success. This file does not forget: after
+ *          the first failure every further store_transact() answers SETTLE_E_LATCHED.
  *   Map    The whole file is mapped, with room to grow. The map may only be moved while no transaction is active in this
  *          process: each is inside `gate` for its life, and map_resize() shuts it. A thread with an active snapshot must
  *          therefore not write, nor open or renew a second one, or it could wait for itself; map_resize() gives up after
  *          RESIZE_WAIT_MS, so that even this ends in an error. 64 GiB are reserved: it practically never comes to it.
  *   Locks  MDB_NOTLS: a snapshot belongs to whoever holds it, not to a thread. LMDB's own locks are in lock.mdb; they are
  *          POSIX record locks, so that no other descriptor of that file may be closed while an environment is open.
- *
- * Without a lock (readers only). Where lock.mdb cannot be opened for writing (a read-only mount or directory, another user's
- * file, a copy that lacks it), a reader cannot register, and a writer would reuse the pages that it looks at. It therefore
- * reads only while nobody holds the writer's lock of the data directory; it looks again at each start of a snapshot, and
- * after each read checks that the last commit is its snapshot's or the next: the second after it is the first that may
- * have reused a page of the snapshot's, and becomes visible before the third can.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -31,7 +25,6 @@
 #include <lmdb.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -63,6 +56,8 @@ struct store {
 struct store_snapshot {
     struct store *store;
     MDB_txn *txn;
+    MDB_cursor *cursors[STORE_TABLE_COUNT]; /* for single entries; opened when first used */
+    bool is_bound[STORE_TABLE_COUNT];       /* the cursor belongs to the transaction as it is now */
     bool is_active;
 };
 
@@ -90,18 +85,10 @@ static settle_status status_of_lmdb(int code)
     case MDB_DBS_FULL:
     case MDB_TLS_FULL: return SETTLE_E_NO_MEMORY;
     case MDB_PANIC: return SETTLE_E_LATCHED;
-    case MDB_MAP_RESIZED: return SETTLE_E_IO; /* handled where it can be; see snapshot_start() */
-    case MDB_CORRUPTED:
-    case MDB_PAGE_NOTFOUND:
-    case MDB_INVALID:
-    case MDB_VERSION_MISMATCH:
-    case MDB_CURSOR_FULL:
-    case MDB_PAGE_FULL:
-    case MDB_INCOMPATIBLE:
-    case MDB_BAD_RSLOT:
-    case MDB_BAD_TXN:
-    case MDB_BAD_VALSIZE:
-    case MDB_BAD_DBI: return SETTLE_E_CORRUPT; /* none of them is our own mistake: sizes and handles are fixed */
+    case MDB_MAP_RESIZED:
+        return SETTLE_E_IO; /* handled where it can be; see snapshot_start() */
+    /* CORRUPTED, PAGE_NOTFOUND, INVALID, VERSION_MISMATCH, CURSOR_FULL, PAGE_FULL, INCOMPATIBLE, BAD_TXN, BAD_DBI,
+     * BAD_RSLOT, BAD_VALSIZE: none of them is our own mistake, since sizes and handles are fixed. */
     default: return code > 0 ? status_of_errno(code) : SETTLE_E_CORRUPT;
     }
 }
@@ -122,6 +109,14 @@ static MDB_val val_of(struct store_bytes bytes)
 static struct store_bytes bytes_of(MDB_val val)
 {
     return (struct store_bytes){val.mv_data, val.mv_size};
+}
+
+static void cursors_close(MDB_cursor *cursors[STORE_TABLE_COUNT])
+{
+    for (int i = 0; i < STORE_TABLE_COUNT; i++) {
+        if (cursors[i])
+            mdb_cursor_close(cursors[i]);
+    }
 }
 
 /* ---- The map: who uses it, and moving it ------------------------------------------------------------------------------- */
@@ -156,8 +151,7 @@ static settle_status map_grow(struct store *store, settle_error *error)
     int code = mdb_env_info(store->env, &info);
     if (code != MDB_SUCCESS)
         return fail_lmdb(error, code, "cannot examine the store");
-    if (info.me_mapsize > SIZE_MAX / 2)
-        return fail_at(error, SETTLE_E_NO_SPACE, STORE_DATA_FILE, 0, 0, "the store's map cannot grow further");
+    assert(info.me_mapsize <= SIZE_MAX / 2); /* no address space is half of all numbers */
     return map_resize(store, info.me_mapsize * 2, error);
 }
 
@@ -189,14 +183,10 @@ static int env_open_sized(const struct store_tables_options *options, size_t map
     return MDB_SUCCESS;
 }
 
-/* With the largest map up to the one asked for that the address space has room for, and that leaves room for others. */
+/* With the largest map, up to the one asked for, that the address space has room for. */
 static int env_open(const struct store_tables_options *options, MDB_env **ret_env)
 {
-    size_t map_bytes = options->map_bytes;
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && map_bytes > limit.rlim_cur / 4)
-        map_bytes = limit.rlim_cur / 4;
-    for (;; map_bytes /= 4) {
+    for (size_t map_bytes = options->map_bytes;; map_bytes /= 4) {
         if (map_bytes < MAP_BYTES_MIN)
             map_bytes = MAP_BYTES_MIN;
         map_bytes &= ~(size_t)0xffff; /* whole pages of any size */
@@ -234,38 +224,34 @@ static settle_status tables_bind(struct store *store, MDB_txn *txn, bool create,
     return SETTLE_OK;
 }
 
-static settle_status tables_create(struct store *store, MDB_txn *txn, struct store_bytes first_meta,
-                                   settle_error *error)
-{
-    settle_status status = tables_bind(store, txn, true, error);
-    if (status != SETTLE_OK)
-        return status;
-    MDB_val key = val_of((struct store_bytes){STORE_META_KEY, strlen(STORE_META_KEY)}), value = val_of(first_meta);
-    int code = mdb_put(txn, store->tables[STORE_META], &key, &value, 0);
-    return code == MDB_SUCCESS ? SETTLE_OK : fail_lmdb(error, code, "cannot create the store");
-}
-
 /* Tables and the first meta come in one transaction: a store has all of them or nothing. */
 static settle_status tables_open(struct store *store, const struct store_tables_options *options, settle_error *error)
 {
     MDB_stat stat;
+    MDB_txn *txn;
     int code = mdb_env_stat(store->env, &stat);
     if (code != MDB_SUCCESS)
         return fail_lmdb(error, code, "cannot examine the store");
     bool create = stat.ms_entries == 0;
     if (create && !options->write)
         return fail_at(error, SETTLE_E_NOT_FOUND, STORE_DATA_FILE, 0, 0, "the store is empty");
-    MDB_txn *txn;
     code = mdb_txn_begin(store->env, NULL, create ? 0 : MDB_RDONLY, &txn);
     if (code != MDB_SUCCESS)
         return fail_lmdb(error, code, "cannot begin a transaction");
-    settle_status status =
-        create ? tables_create(store, txn, options->first_meta, error) : tables_bind(store, txn, false, error);
+    settle_status status = tables_bind(store, txn, create, error);
     if (status != SETTLE_OK) {
         mdb_txn_abort(txn);
         return status;
     }
-    code = mdb_txn_commit(txn); /* the handles stay, also those of a read-only transaction */
+    if (create) {
+        MDB_val key = val_of((struct store_bytes){STORE_META_KEY, strlen(STORE_META_KEY)});
+        MDB_val value = val_of(options->first_meta);
+        code = mdb_put(txn, store->tables[STORE_META], &key, &value, 0);
+    }
+    if (code != MDB_SUCCESS)
+        mdb_txn_abort(txn);
+    else
+        code = mdb_txn_commit(txn); /* the handles stay, also those of a read-only transaction */
     return code == MDB_SUCCESS ? SETTLE_OK : fail_lmdb(error, code, "cannot create the store");
 }
 
@@ -383,6 +369,7 @@ void store_snapshot_rest(struct store_snapshot *snapshot)
     if (!snapshot->is_active)
         return;
     mdb_txn_reset(snapshot->txn);
+    memset(snapshot->is_bound, 0, sizeof(snapshot->is_bound));
     snapshot->is_active = false;
     store_gate_leave(&snapshot->store->gate);
 }
@@ -399,6 +386,7 @@ void store_snapshot_close(struct store_snapshot *snapshot)
         return;
     struct store *store = snapshot->store;
     store_snapshot_rest(snapshot);
+    cursors_close(snapshot->cursors);
     if (snapshot->txn)
         mdb_txn_abort(snapshot->txn);
     assert(store->snapshot_count > 0);
@@ -416,29 +404,54 @@ static bool snapshot_is_overtaken(const struct store_snapshot *snapshot)
            info.me_last_txnid > mdb_txn_id(snapshot->txn) + 1;
 }
 
-settle_status store_table_get(struct store_snapshot *snapshot, enum store_table table, struct store_bytes key,
-                              struct store_bytes *ret_value, settle_error *error)
+static int snapshot_cursor(struct store_snapshot *snapshot, enum store_table table, MDB_cursor **ret_cursor)
+{
+    MDB_cursor **cursor = &snapshot->cursors[table];
+    int code = MDB_SUCCESS;
+    if (!*cursor)
+        code = mdb_cursor_open(snapshot->txn, snapshot->store->tables[table], cursor);
+    else if (!snapshot->is_bound[table])
+        code = mdb_cursor_renew(snapshot->txn, *cursor);
+    snapshot->is_bound[table] = code == MDB_SUCCESS;
+    *ret_cursor = *cursor;
+    return code;
+}
+
+/* MDB_NOTFOUND: nothing stands before the place. */
+static int find_place(MDB_cursor *cursor, struct store_bytes key, struct store_place *place)
+{
+    MDB_val k = val_of(key), v;
+    int code = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+    if (code == MDB_SUCCESS && store_key_order(bytes_of(k), key) == 0) {
+        place->value = bytes_of(v);
+        return MDB_SUCCESS;
+    }
+    if (code != MDB_SUCCESS && code != MDB_NOTFOUND)
+        return code;
+    if (code == MDB_SUCCESS)
+        place->after = (struct store_entry){bytes_of(k), bytes_of(v)};
+    code = mdb_cursor_get(cursor, &k, &v, code == MDB_SUCCESS ? MDB_PREV : MDB_LAST);
+    if (code == MDB_SUCCESS)
+        place->before = (struct store_entry){bytes_of(k), bytes_of(v)};
+    return code;
+}
+
+settle_status store_table_find(struct store_snapshot *snapshot, enum store_table table, struct store_bytes key,
+                               struct store_place *ret_place, settle_error *error)
 {
     assert(snapshot->is_active);
     assert(key.count > 0);
-    MDB_val k = val_of(key), v;
-    int code = mdb_get(snapshot->txn, snapshot->store->tables[table], &k, &v);
+    struct store_place place = {.value = {NULL, 0}};
+    MDB_cursor *cursor;
+    int code = snapshot_cursor(snapshot, table, &cursor);
+    if (code == MDB_SUCCESS)
+        code = find_place(cursor, key, &place);
     if (snapshot_is_overtaken(snapshot))
         return fail_unlocked(error);
-    if (code == MDB_NOTFOUND)
-        return fail(error, SETTLE_E_NOT_FOUND, "not in the store");
-    if (code != MDB_SUCCESS)
+    if (code != MDB_SUCCESS && code != MDB_NOTFOUND)
         return fail_lmdb(error, code, "cannot read the store");
-    *ret_value = bytes_of(v);
+    *ret_place = place;
     return SETTLE_OK;
-}
-
-/* Keys that do not ascend come of a damaged tree; besides, a walk along them need not end. */
-static bool key_ascends(MDB_val previous, MDB_val key)
-{
-    size_t shorter = previous.mv_size < key.mv_size ? previous.mv_size : key.mv_size;
-    int order = shorter == 0 ? 0 : memcmp(previous.mv_data, key.mv_data, shorter);
-    return order < 0 || (order == 0 && previous.mv_size < key.mv_size);
 }
 
 settle_status store_table_scan(struct store_snapshot *snapshot, enum store_table table, struct store_bytes from,
@@ -449,22 +462,17 @@ settle_status store_table_scan(struct store_snapshot *snapshot, enum store_table
     int code = mdb_cursor_open(snapshot->txn, snapshot->store->tables[table], &cursor);
     if (code != MDB_SUCCESS)
         return fail_lmdb(error, code, "cannot read the store");
-    MDB_val previous = {0}, key = val_of(from), value;
+    MDB_val key = val_of(from), value;
     bool stop = false;
     settle_status status = SETTLE_OK;
     code = mdb_cursor_get(cursor, &key, &value, from.count ? MDB_SET_RANGE : MDB_FIRST);
     while (code == MDB_SUCCESS && status == SETTLE_OK && !stop) {
         if (snapshot_is_overtaken(snapshot))
             status = fail_unlocked(error);
-        else if (!key_ascends(previous, key))
-            status = fail_at(error, SETTLE_E_CORRUPT, STORE_DATA_FILE, 0, 0, "the keys of table '%s' are out of order",
-                             table_names[table]);
         else
-            status = visit(context, bytes_of(key), bytes_of(value), &stop, error);
-        if (status == SETTLE_OK && !stop) {
-            previous = key;
+            status = visit(context, (struct store_entry){bytes_of(key), bytes_of(value)}, &stop, error);
+        if (status == SETTLE_OK && !stop)
             code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
-        }
     }
     mdb_cursor_close(cursor);
     if (status == SETTLE_OK && snapshot_is_overtaken(snapshot))
@@ -509,28 +517,34 @@ settle_status store_writer_get(struct store_writer *writer, enum store_table tab
     return SETTLE_OK;
 }
 
-settle_status store_writer_replace(struct store_writer *writer, enum store_table table, struct store_bytes key,
-                                   struct store_bytes value, settle_error *error)
-{
-    assert(writer->cursors[table]);
-    MDB_val k = val_of(key), v = val_of(value);
-    int code = mdb_cursor_put(writer->cursors[table], &k, &v, MDB_CURRENT);
-    return code == MDB_SUCCESS ? SETTLE_OK : fail_write(writer, code, error);
-}
-
-settle_status store_writer_add(struct store_writer *writer, enum store_table table, struct store_bytes key,
-                               struct store_bytes value, struct store_bytes *ret_existing, settle_error *error)
+static settle_status writer_put(struct store_writer *writer, enum store_table table, struct store_bytes key,
+                                struct store_bytes value, unsigned flag, struct store_bytes *ret_existing,
+                                settle_error *error)
 {
     assert(key.count > 0 && value.count > 0);
     MDB_cursor *cursor;
     MDB_val k = val_of(key), v = val_of(value);
     int code = writer_cursor(writer, table, &cursor);
     if (code == MDB_SUCCESS)
-        code = mdb_cursor_put(cursor, &k, &v, MDB_NOOVERWRITE);
+        code = mdb_cursor_put(cursor, &k, &v, flag);
     if (code != MDB_SUCCESS && code != MDB_KEYEXIST)
         return fail_write(writer, code, error);
     *ret_existing = code == MDB_KEYEXIST ? bytes_of(v) : (struct store_bytes){NULL, 0};
     return SETTLE_OK;
+}
+
+settle_status store_writer_replace(struct store_writer *writer, enum store_table table, struct store_bytes key,
+                                   struct store_bytes value, settle_error *error)
+{
+    assert(writer->cursors[table]);
+    struct store_bytes none;
+    return writer_put(writer, table, key, value, MDB_CURRENT, &none, error);
+}
+
+settle_status store_writer_add(struct store_writer *writer, enum store_table table, struct store_bytes key,
+                               struct store_bytes value, struct store_bytes *ret_existing, settle_error *error)
+{
+    return writer_put(writer, table, key, value, MDB_NOOVERWRITE, ret_existing, error);
 }
 
 /*
@@ -548,8 +562,8 @@ static void cover_last_page(MDB_env *env)
         mdb_env_get_fd(env, &fd) != MDB_SUCCESS || fstat(fd, &file) != 0)
         return;
     off_t bytes = (off_t)(info.me_last_pgno + 1) * (off_t)stat.ms_psize;
-    if (file.st_size < bytes && ftruncate(fd, bytes) != 0)
-        return;
+    if (file.st_size < bytes)
+        (void)!ftruncate(fd, bytes);
 }
 
 static settle_status transact_once(struct store_writer *writer, store_write write, const void *context,
@@ -559,10 +573,7 @@ static settle_status transact_once(struct store_writer *writer, store_write writ
     if (code != MDB_SUCCESS)
         return fail_lmdb(error, code, "cannot begin a transaction");
     settle_status status = write(writer, context, error);
-    for (int i = 0; i < STORE_TABLE_COUNT; i++) {
-        if (writer->cursors[i])
-            mdb_cursor_close(writer->cursors[i]);
-    }
+    cursors_close(writer->cursors);
     if (status != SETTLE_OK) {
         mdb_txn_abort(writer->txn);
         return status;

@@ -64,6 +64,18 @@ static bool crc_fits(struct store_bytes key, struct store_bytes value)
     return get_u32((const uint8_t *)value.at + value.count - STORE_CRC_BYTES) == entry_crc(key, value);
 }
 
+bool store_entry_is_sealed(const struct store_entry *entry)
+{
+    return entry->value.count >= STORE_CRC_BYTES && crc_fits(entry->key, entry->value);
+}
+
+int store_key_order(struct store_bytes a, struct store_bytes b)
+{
+    size_t shorter = a.count < b.count ? a.count : b.count;
+    int order = shorter == 0 ? 0 : memcmp(a.at, b.at, shorter);
+    return order != 0 ? order : (a.count > b.count) - (a.count < b.count);
+}
+
 /* The checks that all tables share. */
 static const char *entry_fault(struct store_bytes key, size_t key_bytes, struct store_bytes value, size_t value_bytes)
 {

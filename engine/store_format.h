@@ -39,6 +39,9 @@ struct store_bytes {
     const void *at;
     size_t count;
 };
+struct store_entry {
+    struct store_bytes key, value;
+};
 
 void store_account_key(uint64_t user, uint32_t asset, uint8_t ret_key[STORE_ACCOUNT_KEY_BYTES]);
 void store_account_encode(const struct account *account, uint8_t ret_key[STORE_ACCOUNT_KEY_BYTES],
@@ -70,6 +73,11 @@ const char *store_source_decode(struct store_bytes key, struct store_bytes value
 uint32_t store_meta_version(struct store_bytes value);
 void store_meta_encode(const struct store_meta *meta, uint8_t ret_value[STORE_META_VALUE_BYTES]);
 const char *store_meta_decode(struct store_bytes value, struct store_meta *ret_meta);
+
+/* The order of keys: < 0, 0, > 0. */
+int store_key_order(struct store_bytes a, struct store_bytes b);
+/* Whether the value's CRC fits, whatever the table. */
+bool store_entry_is_sealed(const struct store_entry *entry);
 
 /* What one entry adds to the digest of its table in store_meta. The CRC at the value's end does not count. */
 uint64_t store_entry_digest(struct store_bytes key, struct store_bytes value);

@@ -14,24 +14,32 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "journal/base/file.h"
 
-enum { SET_ASIDE_MAX = 1000000 };
+enum {
+    SET_ASIDE_MAX = 1000000,
+    LOCK_BYTES = 32768, /* what READERS_MAX in store.c makes LMDB take */
+};
 
-static settle_status create_absent(int store_fd, const char *name, bool *created, settle_error *error)
+/* With `bytes` zeros, also where a crash or a full disk left it shorter. */
+static settle_status create_absent(int store_fd, const char *name, off_t bytes, bool *created, settle_error *error)
 {
-    if (file_exists_at(store_fd, name))
+    struct stat st;
+    bool exists = fstatat(store_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+    if (exists && (!S_ISREG(st.st_mode) || st.st_size >= bytes))
         return SETTLE_OK;
     int fd;
-    settle_status status = file_open_at(store_fd, name, FILE_CREATE, &fd, error);
+    settle_status status = file_open_at(store_fd, name, exists ? FILE_WRITE : FILE_CREATE, &fd, error);
     if (status != SETTLE_OK)
         return status;
+    status = file_write_zeros(fd, name, 0, (uint64_t)bytes, error);
     file_close(fd);
     *created = true;
-    return SETTLE_OK;
+    return status;
 }
 
 /* The store's directory is a directory of ours; write: with both files in it, durable. */
@@ -43,9 +51,10 @@ static settle_status open_directory(int data_fd, bool write, settle_error *error
         return status;
     bool created = false;
     if (write)
-        status = create_absent(store_fd, STORE_DATA_NAME, &created, error);
+        status = create_absent(store_fd, STORE_DATA_NAME, 0, &created, error);
+    /* LMDB would make it of holes and write into them through its map: on a full disk that is SIGBUS, not an error. */
     if (status == SETTLE_OK && write)
-        status = create_absent(store_fd, STORE_LOCK_NAME, &created, error);
+        status = create_absent(store_fd, STORE_LOCK_NAME, LOCK_BYTES, &created, error);
     if (status == SETTLE_OK && created)
         status = dir_sync(store_fd, STORE_DIRECTORY, error);
     file_close(store_fd);
@@ -86,6 +95,15 @@ static settle_status prepare(int data_fd, bool write, bool *ret_without_lock, se
         return fail_errno(error, EACCES, STORE_DIRECTORY "/" STORE_LOCK_NAME, "cannot open the file");
     *ret_without_lock = !lock_is_usable;
     return SETTLE_OK;
+}
+
+/* Address space is reserved for the whole map; where it is limited, most of it is left to others. */
+static size_t limit_map(size_t map_bytes)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && map_bytes > limit.rlim_cur / 4)
+        return limit.rlim_cur / 4;
+    return map_bytes;
 }
 
 static void format_id(const uint8_t id[16], char ret_text[33])
@@ -136,7 +154,7 @@ settle_status store_open_mapped(int data_fd, const char *data_path, bool write, 
         .path = path,
         .write = write,
         .without_lock = without_lock,
-        .map_bytes = map_bytes,
+        .map_bytes = limit_map(map_bytes),
         .first_meta = {first_value, sizeof(first_value)},
     };
     struct store *store;

@@ -15,12 +15,39 @@ settle_status store_fail_entry(settle_error *error, const char *fault)
     return fail_at(error, SETTLE_E_CORRUPT, STORE_DATA_FILE, 0, 0, "the store is damaged: %s", fault);
 }
 
+/*
+ * That nothing stands at a place must be certain: an event whose id is not found takes effect. A damaged key, in a branch of
+ * the tree or in a leaf, leads a search astray; so the neighbours must be whole, and the key between them.
+ */
+static settle_status check_absence(const struct store_place *place, struct store_bytes key, settle_error *error)
+{
+    const struct store_entry *before = &place->before, *after = &place->after;
+    bool follows = !before->key.at || (store_key_order(before->key, key) < 0 && store_entry_is_sealed(before));
+    bool precedes = !after->key.at || (store_key_order(key, after->key) < 0 && store_entry_is_sealed(after));
+    return follows && precedes ? SETTLE_OK : store_fail_entry(error, "an entry is not where it must be");
+}
+
+static settle_status get(struct store_snapshot *snapshot, enum store_table table, struct store_bytes key,
+                         struct store_bytes *ret_value, settle_error *error)
+{
+    struct store_place place;
+    settle_status status = store_table_find(snapshot, table, key, &place, error);
+    if (status == SETTLE_OK && !place.value.at) {
+        status = check_absence(&place, key, error);
+        if (status == SETTLE_OK)
+            status = fail(error, SETTLE_E_NOT_FOUND, "not in the store");
+    }
+    if (status == SETTLE_OK)
+        *ret_value = place.value;
+    return status;
+}
+
 /* ---- Single entries ---------------------------------------------------------------------------------------------------- */
 
 settle_status store_meta_get(struct store_snapshot *snapshot, struct store_meta *ret_meta, settle_error *error)
 {
     struct store_bytes key = {STORE_META_KEY, strlen(STORE_META_KEY)}, value;
-    settle_status status = store_table_get(snapshot, STORE_META, key, &value, error);
+    settle_status status = get(snapshot, STORE_META, key, &value, error);
     if (status == SETTLE_E_NOT_FOUND)
         return store_fail_entry(error, "it has no meta");
     if (status != SETTLE_OK)
@@ -38,7 +65,7 @@ settle_status store_id_get(struct store_snapshot *snapshot, const struct event_k
 {
     uint8_t bytes[STORE_ID_KEY_BYTES_MAX];
     struct store_bytes k = {bytes, store_id_key(key, bytes)}, value;
-    settle_status status = store_table_get(snapshot, STORE_EVENTS, k, &value, error);
+    settle_status status = get(snapshot, STORE_EVENTS, k, &value, error);
     if (status != SETTLE_OK)
         return status;
     struct store_id id;
@@ -55,7 +82,7 @@ settle_status store_account_get(struct store_snapshot *snapshot, uint64_t user, 
     uint8_t bytes[STORE_ACCOUNT_KEY_BYTES];
     store_account_key(user, asset, bytes);
     struct store_bytes key = {bytes, sizeof(bytes)}, value;
-    settle_status status = store_table_get(snapshot, STORE_ACCOUNTS, key, &value, error);
+    settle_status status = get(snapshot, STORE_ACCOUNTS, key, &value, error);
     if (status != SETTLE_OK)
         return status;
     const char *fault = store_account_decode(key, value, ret_account);
@@ -67,7 +94,7 @@ settle_status store_source_get(struct store_snapshot *snapshot, settle_text name
 {
     uint8_t bytes[STORE_SOURCE_KEY_BYTES_MAX];
     struct store_bytes key = {bytes, store_source_key(name, bytes)}, value;
-    settle_status status = store_table_get(snapshot, STORE_SOURCES, key, &value, error);
+    settle_status status = get(snapshot, STORE_SOURCES, key, &value, error);
     if (status != SETTLE_OK)
         return status;
     struct source_entry entry;
@@ -85,6 +112,7 @@ settle_status store_source_get(struct store_snapshot *snapshot, settle_text name
 /* ---- Walks -------------------------------------------------------------------------------------------------------------- */
 
 struct walk {
+    settle_status (*entry)(struct walk *walk, struct store_entry entry, bool *stop, settle_error *error);
     union {
         store_visit_account account;
         store_visit_position position;
@@ -93,9 +121,37 @@ struct walk {
         store_visit_source source;
     } visit;
     void *context;
-    uint64_t only; /* accounts: of this user, 0 = all; arrivals: of this first position */
+    struct store_bytes previous; /* key; the next must be greater */
+    uint64_t only;               /* accounts: of this user, 0 = all; arrivals: of this first position */
     uint64_t count, digest;
 };
+
+/* Keys that do not ascend come of a damaged tree; besides, a walk along them need not end. */
+static settle_status visit_in_order(void *context, struct store_entry entry, bool *stop, settle_error *error)
+{
+    struct walk *walk = context;
+    if (walk->previous.at && store_key_order(walk->previous, entry.key) >= 0)
+        return store_fail_entry(error, "its keys are out of order");
+    walk->previous = entry.key;
+    return walk->entry(walk, entry, stop, error);
+}
+
+/* All entries of a table; or from behind the key `from` on, which is none of the table's. */
+static settle_status scan(struct store_snapshot *snapshot, enum store_table table, struct store_bytes from,
+                          struct walk *walk, settle_error *error)
+{
+    struct store_place place;
+    settle_status status = SETTLE_OK;
+    if (from.at) {
+        status = store_table_find(snapshot, table, from, &place, error);
+        if (status == SETTLE_OK)
+            status = check_absence(&place, from, error);
+    }
+    walk->previous = from;
+    return status == SETTLE_OK ? store_table_scan(snapshot, table, from, visit_in_order, walk, error) : status;
+}
+
+static const struct store_bytes everything = {NULL, 0};
 
 /* Counts and digests of all entries, against what meta says of them. */
 static settle_status check_totals(const struct walk *walk, uint64_t count, uint64_t digest, const char *what,
@@ -111,72 +167,65 @@ static settle_status check_totals(const struct walk *walk, uint64_t count, uint6
     return SETTLE_OK;
 }
 
-static settle_status visit_account(void *context, struct store_bytes key, struct store_bytes value, bool *stop,
-                                   settle_error *error)
+static settle_status visit_account(struct walk *walk, struct store_entry entry, bool *stop, settle_error *error)
 {
-    struct walk *walk = context;
     struct account account;
     /* Before it is seen to be another user's: its key may be what is damaged. */
-    const char *fault = store_account_decode(key, value, &account);
+    const char *fault = store_account_decode(entry.key, entry.value, &account);
     if (fault)
         return store_fail_entry(error, fault);
     *stop = walk->only != 0 && account.user != walk->only;
     if (*stop)
         return SETTLE_OK;
     walk->count++;
-    walk->digest += store_entry_digest(key, value);
+    walk->digest += store_entry_digest(entry.key, entry.value);
     return walk->visit.account(walk->context, &account, error);
 }
 
 settle_status store_accounts_walk(struct store_snapshot *snapshot, uint64_t user, store_visit_account visit,
                                   void *context, settle_error *error)
 {
-    struct walk walk = {.visit.account = visit, .context = context, .only = user};
+    struct walk walk = {.entry = visit_account, .visit.account = visit, .context = context, .only = user};
     uint8_t first[STORE_ACCOUNT_KEY_BYTES];
     store_account_key(user, 0, first);
     struct store_meta meta;
     settle_status status = store_meta_get(snapshot, &meta, error);
     struct store_bytes from = {user != 0 ? first : NULL, user != 0 ? sizeof(first) : 0};
     if (status == SETTLE_OK)
-        status = store_table_scan(snapshot, STORE_ACCOUNTS, from, visit_account, &walk, error);
+        status = scan(snapshot, STORE_ACCOUNTS, from, &walk, error);
     if (status != SETTLE_OK || user != 0)
         return status;
     return check_totals(&walk, meta.account_count, meta.account_digest, "accounts", error);
 }
 
-static settle_status visit_id(void *context, struct store_bytes key, struct store_bytes value, bool *stop,
-                              settle_error *error)
+static settle_status visit_id(struct walk *walk, struct store_entry entry, bool *stop, settle_error *error)
 {
     (void)stop;
-    struct walk *walk = context;
     struct store_id id;
-    const char *fault = store_id_decode(key, value, &id);
+    const char *fault = store_id_decode(entry.key, entry.value, &id);
     if (fault)
         return store_fail_entry(error, fault);
     walk->count++;
-    walk->digest += store_entry_digest(key, value);
+    walk->digest += store_entry_digest(entry.key, entry.value);
     return walk->visit.id(walk->context, &id, error);
 }
 
 settle_status store_ids_walk(struct store_snapshot *snapshot, store_visit_id visit, void *context, settle_error *error)
 {
-    struct walk walk = {.visit.id = visit, .context = context};
-    struct store_bytes all = {NULL, 0};
+    struct walk walk = {.entry = visit_id, .visit.id = visit, .context = context};
     struct store_meta meta;
     settle_status status = store_meta_get(snapshot, &meta, error);
     if (status == SETTLE_OK)
-        status = store_table_scan(snapshot, STORE_EVENTS, all, visit_id, &walk, error);
+        status = scan(snapshot, STORE_EVENTS, everything, &walk, error);
     if (status != SETTLE_OK)
         return status;
     return check_totals(&walk, meta.id_count, meta.id_digest, "event ids", error);
 }
 
-static settle_status visit_arrival(void *context, struct store_bytes key, struct store_bytes value, bool *stop,
-                                   settle_error *error)
+static settle_status visit_arrival(struct walk *walk, struct store_entry entry, bool *stop, settle_error *error)
 {
-    struct walk *walk = context;
     struct store_arrival arrival;
-    const char *fault = store_arrival_decode(key, value, &arrival);
+    const char *fault = store_arrival_decode(entry.key, entry.value, &arrival);
     if (fault)
         return store_fail_entry(error, fault);
     *stop = arrival.first_position != walk->only;
@@ -187,45 +236,38 @@ settle_status store_arrivals_walk(struct store_snapshot *snapshot, uint64_t firs
                                   void *context, settle_error *error)
 {
     assert(first_position != 0);
-    struct walk walk = {.visit.position = visit, .context = context, .only = first_position};
+    struct walk walk = {.entry = visit_arrival, .visit.position = visit, .context = context, .only = first_position};
     uint8_t first[STORE_ARRIVAL_KEY_BYTES];
     store_arrival_key(first_position, 0, first);
-    return store_table_scan(snapshot, STORE_ARRIVALS, (struct store_bytes){first, sizeof(first)}, visit_arrival, &walk,
-                            error);
+    return scan(snapshot, STORE_ARRIVALS, (struct store_bytes){first, sizeof(first)}, &walk, error);
 }
 
-static settle_status visit_asset(void *context, struct store_bytes key, struct store_bytes value, bool *stop,
-                                 settle_error *error)
+static settle_status visit_asset(struct walk *walk, struct store_entry entry, bool *stop, settle_error *error)
 {
     (void)stop;
-    struct walk *walk = context;
     settle_asset asset;
-    const char *fault = store_asset_decode(key, value, &asset);
+    const char *fault = store_asset_decode(entry.key, entry.value, &asset);
     return fault ? store_fail_entry(error, fault) : walk->visit.asset(walk->context, &asset, error);
 }
 
 settle_status store_assets_walk(struct store_snapshot *snapshot, store_visit_asset visit, void *context,
                                 settle_error *error)
 {
-    struct walk walk = {.visit.asset = visit, .context = context};
-    struct store_bytes all = {NULL, 0};
-    return store_table_scan(snapshot, STORE_ASSETS, all, visit_asset, &walk, error);
+    struct walk walk = {.entry = visit_asset, .visit.asset = visit, .context = context};
+    return scan(snapshot, STORE_ASSETS, everything, &walk, error);
 }
 
-static settle_status visit_source(void *context, struct store_bytes key, struct store_bytes value, bool *stop,
-                                  settle_error *error)
+static settle_status visit_source(struct walk *walk, struct store_entry entry, bool *stop, settle_error *error)
 {
     (void)stop;
-    struct walk *walk = context;
-    struct source_entry entry;
-    const char *fault = store_source_decode(key, value, &entry);
-    return fault ? store_fail_entry(error, fault) : walk->visit.source(walk->context, &entry, error);
+    struct source_entry source;
+    const char *fault = store_source_decode(entry.key, entry.value, &source);
+    return fault ? store_fail_entry(error, fault) : walk->visit.source(walk->context, &source, error);
 }
 
 settle_status store_sources_walk(struct store_snapshot *snapshot, store_visit_source visit, void *context,
                                  settle_error *error)
 {
-    struct walk walk = {.visit.source = visit, .context = context};
-    struct store_bytes all = {NULL, 0};
-    return store_table_scan(snapshot, STORE_SOURCES, all, visit_source, &walk, error);
+    struct walk walk = {.entry = visit_source, .visit.source = visit, .context = context};
+    return scan(snapshot, STORE_SOURCES, everything, &walk, error);
 }

@@ -35,11 +35,18 @@ settle_status store_open_mapped(int data_fd, const char *data_path, bool write, 
  */
 settle_status store_data_check(int data_fd, bool *ret_is_empty, settle_error *error);
 
+/*
+ * Without a lock (readers only). Where lock.mdb cannot be opened for writing (a read-only mount or directory, another user's
+ * file, a copy that lacks it), a reader cannot register, and a writer would reuse the pages that it looks at. It therefore
+ * reads only while nobody holds the writer's lock of the data directory, looks again at each start of a snapshot, and after
+ * each read checks that at most one commit came after its snapshot: the third is the first that may reuse a page of it,
+ * and begins when the second can be seen. SETTLE_E_ACCESS otherwise.
+ */
 struct store_tables_options {
     int data_fd;      /* borrowed for the call */
     const char *path; /* of the environment's directory */
     bool write;
-    bool without_lock; /* readers only: lock.mdb cannot be used; see store.c */
+    bool without_lock;
     size_t map_bytes;
     struct store_bytes first_meta; /* write: the value of meta in a store that has no tables yet */
 };
@@ -51,13 +58,18 @@ settle_status store_tables_open(const struct store_tables_options *options, cons
 settle_status store_fail_entry(settle_error *error, const char *fault);
 const struct mem *store_mem(const struct store *store);
 
-/* ---- Reading: values are borrowed from the snapshot until it rests ---------------------------------------------------- */
+/* ---- Reading: what is found is borrowed from the snapshot until it rests --------------------------------------------- */
 
-settle_status store_table_get(struct store_snapshot *snapshot, enum store_table table, struct store_bytes key,
-                              struct store_bytes *ret_value, settle_error *error);
-/* Visits the entries from key `from` on ({NULL, 0}: all) in key order, until the visitor sets *stop or fails. */
-typedef settle_status (*store_visit_entry)(void *context, struct store_bytes key, struct store_bytes value, bool *stop,
-                                           settle_error *error);
+/* Where a key stands, or would stand. {NULL, 0}: there is none. */
+struct store_place {
+    struct store_bytes value; /* the key's */
+    struct store_entry before,
+        after; /* without a value: the neighbours, for the proof that nothing stands between them */
+};
+settle_status store_table_find(struct store_snapshot *snapshot, enum store_table table, struct store_bytes key,
+                               struct store_place *ret_place, settle_error *error);
+/* Visits the entries from key `from` on ({NULL, 0}: all), in the order of the tree, until the visitor sets *stop or fails. */
+typedef settle_status (*store_visit_entry)(void *context, struct store_entry entry, bool *stop, settle_error *error);
 settle_status store_table_scan(struct store_snapshot *snapshot, enum store_table table, struct store_bytes from,
                                store_visit_entry visit, void *context, settle_error *error);
 

@@ -95,7 +95,8 @@ typedef struct settle_text {
     size_t bytes;
 } settle_text;
 
-/* A price as an exact decimal: mantissa / 10^scale units of quote per unit of base. mantissa 0 means "not given". */
+/* A price as an exact decimal: mantissa / 10^scale units of quote per unit of base, in its shortest form: no trailing zero
+ * while scale > 0, so {15, 1} for 1.50. At most 38 digits and scale 18. mantissa 0 means "not given". */
 typedef struct settle_price {
     settle_uint128 mantissa;
     uint32_t scale;

@@ -1,9 +1,10 @@
 /*
  * event_key.c — the form of an event, its id as the index knows it, and when two events are the same.
  *
- * An id is known by its text, whether it was given or derived: `deposit_1001_2_1733856600000` given with any event is the id
- * that a deposit of user 1001 would derive. Texts of that form become numbers, so that the ids of most events are compared
- * and hashed without touching a string; the form is canonical, so each text has one key and each key one text.
+ * An id is known by its text, whether it was given or derived: `deposit_1001_2_1733856600000` given with any event
+ * is the id that a deposit of user 1001 would derive. Texts of that form become numbers, so that the ids of most
+ * events are compared and hashed without touching a string; the form is canonical, so each text has one key and
+ * each key one text.
  */
 #include "journal/record.h"
 
@@ -22,7 +23,7 @@ _Static_assert(sizeof("withdrawal_9223372036854775807_4294967295_900719925474099
 _Static_assert(TRADE_PREFIX_BYTES + SETTLE_TRADE_ID_BYTES_MAX <= SETTLE_EVENT_ID_BYTES_MAX,
                "the id derived from the longest trade id is an id");
 
-/* ---- Form ------------------------------------------------------------------------------------------------------------ */
+/* ---- Form ------------------------------------------------------------------------------------------------------ */
 
 /* [A-Za-z0-9._:-] and '_' */
 static const uint8_t id_characters[256] = {
@@ -131,7 +132,7 @@ const char *event_form_fault(const settle_event *event)
     }
 }
 
-/* ---- Keys ------------------------------------------------------------------------------------------------------------ */
+/* ---- Keys ------------------------------------------------------------------------------------------------------ */
 
 static inline void set_natural(struct event_key *key, uint8_t type, uint64_t user, uint32_t asset, uint64_t ts_ms)
 {
@@ -289,7 +290,7 @@ uint64_t event_key_hash(const struct event_key *key, uint64_t seed)
     return mix(MIX_C ^ hash, mix(last[0] ^ MIX_B, last[1] ^ hash));
 }
 
-/* ---- Content --------------------------------------------------------------------------------------------------------- */
+/* ---- Content --------------------------------------------------------------------------------------------------- */
 
 static bool text_equal(settle_text a, settle_text b)
 {

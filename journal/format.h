@@ -162,7 +162,8 @@ enum {
     SOURCE_BYTES_MAX = SOURCE_NAME + 4096,
     /* what a frame always has room for beside its events */
     FRAME_OVERHEAD_BYTES_MAX = FRAME_HEADER_BYTES + SOURCE_BYTES_MAX + PERSISTED_BYTES + FRAME_TRAILER_BYTES + FRAME_ALIGN,
-    FRAME_BYTES_MIN = FRAME_OVERHEAD_BYTES_MAX + EVENT_BYTES_MAX, /* a segment with less than this left is full */
+    /* A segment with less than this left is full: an event, and the position of another source before it. */
+    FRAME_BYTES_MIN = FRAME_OVERHEAD_BYTES_MAX + EVENT_BYTES_MAX + SOURCE_BYTES_MAX,
 };
 
 _Static_assert(SEGMENT_HEADER_BYTES + FRAME_BYTES_MIN <= SEGMENT_BYTES_MIN, "the smallest segment holds a frame");

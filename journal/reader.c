@@ -117,7 +117,7 @@ static settle_status segment_sync(int journal_fd, const char *name, settle_error
 settle_status journal_reader_refresh(struct journal_reader *reader, settle_error *error)
 {
     /* The lock is probed first: a writer that starts between the two looks is then seen by its watermark, or not at all. */
-    bool is_live = lock_is_held_at(reader->data_fd);
+    bool is_live = !reader->is_own && lock_is_held_at(reader->data_fd);
     uint64_t limit = UINT64_MAX;
     settle_status status = is_live ? watermark_wait(reader->journal_fd, &limit, error) : SETTLE_OK;
     struct segment_list list = {NULL, 0};
@@ -144,14 +144,14 @@ settle_status journal_reader_refresh(struct journal_reader *reader, settle_error
     return SETTLE_OK;
 }
 
-settle_status journal_reader_open(int data_fd, const struct mem *mem, struct journal_reader **ret_reader,
-                                  settle_error *error)
+static settle_status reader_open(int data_fd, const struct mem *mem, bool is_own, struct journal_reader **ret_reader,
+                                 settle_error *error)
 {
     struct journal_reader *reader = mem_alloc(mem, 1, sizeof *reader);
     if (reader == NULL)
         return fail(error, SETTLE_E_NO_MEMORY, "no memory for a journal reader");
     *reader = (struct journal_reader){.mem = mem, .data_fd = data_fd, .journal_fd = -1, .segment_fd = -1,
-                                      .own_limit = UINT64_MAX, .live_limit = UINT64_MAX};
+                                      .is_own = is_own, .own_limit = UINT64_MAX, .live_limit = UINT64_MAX};
     settle_status status = dir_open_at(data_fd, "journal", false, &reader->journal_fd, error);
     if (status == SETTLE_OK)
         status = journal_reader_refresh(reader, error);
@@ -161,6 +161,18 @@ settle_status journal_reader_open(int data_fd, const struct mem *mem, struct jou
     }
     *ret_reader = reader;
     return SETTLE_OK;
+}
+
+settle_status journal_reader_open(int data_fd, const struct mem *mem, struct journal_reader **ret_reader,
+                                  settle_error *error)
+{
+    return reader_open(data_fd, mem, false, ret_reader, error);
+}
+
+settle_status journal_reader_open_own(int data_fd, const struct mem *mem, struct journal_reader **ret_reader,
+                                      settle_error *error)
+{
+    return reader_open(data_fd, mem, true, ret_reader, error);
 }
 
 void journal_reader_close(struct journal_reader *reader)
@@ -335,7 +347,7 @@ static settle_status classify_tail(struct journal_reader *r, const struct journa
     r->tail.torn_bytes = 0;
     if (last == 0)
         return SETTLE_E_END;
-    const char *reason = fault;
+    const char *reason = NULL;
     if (last - offset <= FRAME_BYTES_MAX) {
         const uint8_t *bytes;
         status = window_get(r, point->position, (size_t)(last - offset), &bytes, error);
@@ -347,7 +359,7 @@ static settle_status classify_tail(struct journal_reader *r, const struct journa
             return SETTLE_E_END;
         }
     }
-    if (fault_position != point->position) /* in a frame whose header is good: the place says more */
+    if (reason == NULL) /* it is in the frame */
         return corrupt_at(r, error, fault_position, fault_seq, fault);
     return corrupt_at(r, error, point->position, point->next_seq, reason);
 }
@@ -475,6 +487,8 @@ settle_status journal_reader_next(struct journal_reader *reader, struct journal_
         settle_status status = segment_use(r, index, error);
         if (status == SETTLE_OK)
             status = frame_at(r, at.position, &frame, &fault, &fault_position, &seq, error);
+        if (status == SETTLE_E_END)
+            return end_at_limit(r);
         if (status == SETTLE_OK)
             status = writer_notice(r, index, &writer_is_new, error);
         if (status != SETTLE_OK)

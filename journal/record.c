@@ -2,11 +2,11 @@
  * record.c — one record's bytes and back. Pure: no I/O, no allocation, no state.
  *
  * Invariants
- *   Canonical: a value has one encoding. The decoders refuse every other (a wide number that fits, a flag without its value,
- *   padding that is not zero, a natural id as text), so decode(encode(x)) is x and encode(decode(b)) is b for all b that are
- *   accepted. Checksums and chains over records are therefore checksums over their meaning.
- *   Encoders trust their caller and assert; decoders trust nothing, never read at or behind at[available], and write their
- *   result only when the whole record is right.
+ *   Canonical: a value has one encoding. The decoders refuse every other (a wide number that fits, a flag without
+ *   its value, padding that is not zero, a natural id as text), so decode(encode(x)) is x and encode(decode(b)) is
+ *   b for all b that are accepted. Checksums and chains over records are therefore checksums over their meaning.
+ *   Encoders trust their caller and assert; decoders trust nothing, never read at or behind at[available], and
+ *   write their result only when the whole record is right.
  */
 #include "journal/record.h"
 
@@ -29,7 +29,7 @@ static inline void put_header(uint8_t *at, size_t length, enum record_kind kind,
     put_u32(at + RECORD_TIME_DELTA, time_delta_us);
 }
 
-/* ---- CONSUMED -------------------------------------------------------------------------------------------------------- */
+/* ---- CONSUMED -------------------------------------------------------------------------------------------------- */
 
 /* Whether the id that was given is the one that the members would derive. */
 static bool id_is_derived(const settle_event *event)
@@ -254,7 +254,7 @@ static const char *decode_consumed(const uint8_t *at, size_t length, struct reco
     return NULL;
 }
 
-/* ---- VALIDATED ------------------------------------------------------------------------------------------------------- */
+/* ---- VALIDATED ------------------------------------------------------------------------------------------------- */
 
 static inline uint8_t *put_leg(uint8_t *at, const settle_leg *leg)
 {
@@ -369,7 +369,7 @@ static const char *decode_validated(const uint8_t *at, size_t length, struct rec
     return NULL;
 }
 
-/* ---- The short kinds ------------------------------------------------------------------------------------------------- */
+/* ---- The short kinds ------------------------------------------------------------------------------------------- */
 
 size_t record_encode_rejected(uint8_t *at, uint32_t seq_delta, uint32_t time_delta_us, settle_reason reason)
 {
@@ -530,7 +530,7 @@ static const char *decode_source(const uint8_t *at, size_t length, struct record
     return NULL;
 }
 
-/* ---- Any kind -------------------------------------------------------------------------------------------------------- */
+/* ---- Any kind -------------------------------------------------------------------------------------------------- */
 
 static const char *decode_payload(const uint8_t *at, size_t length, uint64_t seq, struct record *ret_record)
 {

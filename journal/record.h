@@ -1,8 +1,9 @@
 /*
  * record.h — one record's bytes and back. Pure: no I/O, no allocation. journal/format.h has the offsets.
  *
- * Encoders write a whole record except its CRC, which record_seal() sets when the frame is committed (off the thread that
- * applies). Decoders check everything that can be checked from the bytes alone: lengths, kinds, flags, ranges, zeros.
+ * Encoders write a whole record except its CRC, which record_seal() sets when the frame is committed (off the
+ * thread that applies). Decoders check everything that can be checked from the bytes alone: lengths, kinds, flags,
+ * ranges, zeros.
  */
 #ifndef JOURNAL_RECORD_H
 #define JOURNAL_RECORD_H
@@ -68,14 +69,15 @@ size_t record_encode_source(uint8_t *at, const struct record_source *source);
 void record_seal(uint8_t *at, uint64_t position);
 uint32_t record_crc(const uint8_t *at, uint64_t position);
 
-/* Decodes the record at `at`, of which `available` bytes exist. Returns NULL, or a static sentence that says what is wrong.
- * Does not check the CRC. ret_record->position is left alone. */
+/* Decodes the record at `at`, of which `available` bytes exist. Returns NULL, or a static sentence that says what
+ * is wrong. Does not check the CRC. ret_record->position is left alone. */
 const char *record_decode(const uint8_t *at, size_t available, struct record_base base, struct record *ret_record);
 
-/* Whether `event` has the form contract section 1 asks of it (ranges, characters, required members). NULL or a sentence. */
+/* Whether `event` has the form contract section 1 asks of it (ranges, characters, required members). NULL or a
+ * sentence. */
 const char *event_form_fault(const settle_event *event);
 
-/* ---- Event ids: the natural form, and keys ---- */
+/* ---- Event ids: the natural form, and keys --------------------------------------------------------------------- */
 
 /* An id as the index knows it. Natural ids ({type}_{user}_{asset}_{ts}) are numbers, all others are text. */
 struct event_key {
@@ -89,7 +91,8 @@ struct event_key {
 
 /* The key of an event's id, given or derived. The event has the right form. */
 void event_key_of(const settle_event *event, struct event_key *ret_key);
-/* The key of an id's text, 1–64 bytes of the allowed characters: natural exactly when it is the canonical text of one. */
+/* The key of an id's text, 1–64 bytes of the allowed characters: natural exactly when it is the canonical text of
+ * one. */
 void event_key_of_text(settle_text id, struct event_key *ret_key);
 bool event_key_equal(const struct event_key *a, const struct event_key *b);
 size_t event_key_format(const struct event_key *key, char ret_id[SETTLE_EVENT_ID_BYTES_MAX + 1]);

@@ -1,6 +1,6 @@
 /*
- * record_shape.h — how wide and how long a record's values are: what its encoder and its decoder must agree on. record.c
- * alone includes it.
+ * record_shape.h — how wide and how long a record's values are: what its encoder and its decoder must agree on.
+ * record.c alone includes it.
  */
 #ifndef JOURNAL_RECORD_SHAPE_H
 #define JOURNAL_RECORD_SHAPE_H
@@ -13,7 +13,7 @@ static inline size_t align8(size_t bytes)
     return (bytes + 7) & ~(size_t)7;
 }
 
-/* ---- Amounts: 8 bytes, or 16 with WIDE ---- */
+/* ---- Amounts: 8 bytes, or 16 with WIDE ------------------------------------------------------------------------- */
 
 static inline bool needs_wide(settle_uint128 bits)
 {
@@ -53,7 +53,7 @@ static inline const uint8_t *get_signed(const uint8_t *at, bool wide, settle_int
     return at + (wide ? 16 : 8);
 }
 
-/* ---- Trades ---- */
+/* ---- Trades ---------------------------------------------------------------------------------------------------- */
 
 /* The flags its amounts ask for: no others are canonical. */
 static inline uint16_t trade_flags(const settle_trade *trade)
@@ -74,7 +74,7 @@ static inline size_t trade_fixed_bytes(uint16_t flags)
     return CONSUMED_QUANTITY + amounts * ((flags & CONSUMED_WIDE) != 0 ? 16 : 8);
 }
 
-/* ---- Legs ---- */
+/* ---- Legs ------------------------------------------------------------------------------------------------------ */
 
 static inline uint16_t leg_flags(const settle_leg *leg)
 {
@@ -90,12 +90,12 @@ static inline size_t leg_bytes(uint16_t flags)
     return LEG_AMOUNTS + ((flags & LEG_HELD) != 0 ? 4u : 2u) * ((flags & LEG_WIDE) != 0 ? 16u : 8u);
 }
 
-/* Whether after and before = after - delta are both within ±(2^127 - 1). */
+/* Whether delta, after and before = after - delta are within ±(2^127 - 1), so that any of them can be negated. */
 static inline bool change_is_sound(settle_int128 delta, settle_int128 after)
 {
     settle_int128 before;
-    return after >= -SETTLE_AMOUNT_MAX && !__builtin_sub_overflow(after, delta, &before) &&
-           before >= -SETTLE_AMOUNT_MAX;
+    return delta >= -SETTLE_AMOUNT_MAX && after >= -SETTLE_AMOUNT_MAX &&
+           !__builtin_sub_overflow(after, delta, &before) && before >= -SETTLE_AMOUNT_MAX;
 }
 
 #endif

@@ -66,17 +66,15 @@ enum tail_shape frame_tail_shape(const uint8_t *bytes, size_t count, const uint8
     struct frame frame;
     uint8_t header[FRAME_HEADER_BYTES] = {0};
     memcpy(header, bytes, count < sizeof header ? count : sizeof header);
-    *ret_reason = frame_header_fault(header, journal_id, point->position, &frame);
-    if (*ret_reason == NULL) {
-        *ret_reason = frame_order_fault(&frame, point);
-        if (*ret_reason != NULL)
-            return TAIL_DAMAGED;
-        if (count > frame.length_bytes) {
-            *ret_reason = "bytes stand behind a damaged frame";
+    const char *fault = frame_header_fault(header, journal_id, point->position, &frame);
+    if (fault == NULL) {
+        fault = frame_order_fault(&frame, point);
+        if (fault != NULL) {
+            *ret_reason = fault;
             return TAIL_DAMAGED;
         }
-        *ret_reason = "the frame is whole in length and damaged";
-        return body_is_torn(bytes, count, frame.length_bytes, offset_in_segment) ? TAIL_TORN : TAIL_DAMAGED;
+        bool is_torn = count <= frame.length_bytes && body_is_torn(bytes, count, frame.length_bytes, offset_in_segment);
+        return is_torn ? TAIL_TORN : TAIL_DAMAGED;
     }
     /* The header's last byte is never zero once written, and a header lies in one sector: a torn one ends in zeros up to
      * the sector's end. */
@@ -85,8 +83,10 @@ enum tail_shape frame_tail_shape(const uint8_t *bytes, size_t count, const uint8
                           (count <= FRAME_HEADER_BYTES ||
                            bytes_are_zero(bytes + FRAME_HEADER_BYTES,
                                           (count < rest ? count : rest) - FRAME_HEADER_BYTES));
-    if (!header_is_torn || count > FRAME_BYTES_MAX)
+    if (!header_is_torn || count > FRAME_BYTES_MAX) {
+        *ret_reason = fault;
         return TAIL_DAMAGED;
+    }
     if (later_frame_exists(bytes, count, journal_id, point->position)) {
         *ret_reason = "a frame is missing before a valid one";
         return TAIL_DAMAGED;

@@ -8,7 +8,8 @@
 
 /*
  * What stands at the end of the last segment, where no valid frame is: docs/journal-format.md, "Recovery", has the table.
- * `bytes` begin at the place `point` names and reach to the last byte of the segment that is not zero.
+ * `bytes` begin at the place `point` names and reach to the last byte of the segment that is not zero. *ret_reason says what is
+ * damaged; it is left alone where the header is good and follows: what is wrong with the body is the caller's to say.
  */
 enum tail_shape {
     TAIL_TORN,    /* what a crash while writing one frame leaves: some of its sectors, or its beginning */

@@ -44,10 +44,11 @@ bool journal_exists(int data_fd)
 {
     int journal_fd = -1;
     struct segment_list list = {NULL, 0};
-    if (dir_open_at(data_fd, "journal", false, &journal_fd, NULL) != SETTLE_OK)
-        return false;
     /* A journal that cannot be read is one all the same: the caller's open says what is wrong with it. */
-    settle_status status = segment_list_read(journal_fd, &list, NULL);
+    settle_status status = dir_open_at(data_fd, "journal", false, &journal_fd, NULL);
+    if (status != SETTLE_OK)
+        return status != SETTLE_E_NOT_FOUND;
+    status = segment_list_read(journal_fd, &list, NULL);
     bool exists = status != SETTLE_OK || list.count > 0;
     if (status == SETTLE_OK)
         segment_list_free(&list);

@@ -1,6 +1,6 @@
 /*
- * balances.c — opening a query, assets, balances as sorted lists. Owns the view behind a struct query; a ledger is plain
- * memory that its receiver frees.
+ * balances.c — opening a query, assets, balances as sorted lists. Owns the view behind a struct query; a ledger is
+ * plain memory that its receiver frees.
  */
 #include <assert.h>
 #include <inttypes.h>

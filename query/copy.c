@@ -1,6 +1,6 @@
 /*
- * copy.c — a second data directory made of the first one's journal up to an event. The only file of query/ that writes, and
- * it writes only below the new directory.
+ * copy.c — a second data directory made of the first one's journal up to an event. The only file of query/ that writes,
+ * and it writes only below the new directory.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +19,8 @@ static settle_status require_empty(int dir_fd, const char *path, settle_error *e
     for (size_t i = 0; i < count; i++)
         free(names[i]);
     free(names);
-    return count == 0 ? SETTLE_OK : fail(error, SETTLE_E_EXISTS, "%s is not empty: replay writes a new directory", path);
+    return count == 0 ? SETTLE_OK
+                      : fail(error, SETTLE_E_EXISTS, "%s is not empty: replay writes a new directory", path);
 }
 
 /* Opening for writing builds the store; closing checkpoints it. */

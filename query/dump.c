@@ -52,8 +52,8 @@ static void hex_text(const uint8_t *bytes, size_t count, char *ret_text)
 /* ---- The parts of a record, as members ---- */
 
 /*
- * One way to print for both forms: a member is `"key":value` in JSON and ` key=value` as text, so that a record is described
- * once.
+ * One way to print for both forms: a member is `"key":value` in JSON and ` key=value` as text, so that a record is
+ * described once.
  */
 static void member_text(struct dump *d, const char *key, settle_text text)
 {
@@ -216,9 +216,9 @@ static void dump_record(struct dump *d, const struct record *record)
     if (is_step)
         member_u64(d, "seq", record->seq);
     if (record->kind != RECORD_SOURCE && record->kind < RECORD_SKIPPABLE)
-        member_string(d, "timestamp",
-                      print_time_us(record->kind == RECORD_PERSISTED ? record->u.persisted.time_us : record->time_us,
-                                    time));
+        member_string(
+            d, "timestamp",
+            print_time_us(record->kind == RECORD_PERSISTED ? record->u.persisted.time_us : record->time_us, time));
     switch (record->kind) {
     case RECORD_CONSUMED: dump_consumed(d, &record->u.consumed); break;
     case RECORD_VALIDATED: dump_validated(d, &record->u.validated); break;
@@ -330,7 +330,8 @@ static settle_status find_end(struct dump *d, uint64_t offset, uint64_t *ret_end
 }
 
 /* What stands where no frame is: nothing, a torn frame, or damage. */
-static settle_status dump_rest(struct dump *d, const struct journal_point *point, const char *fault, settle_error *error)
+static settle_status dump_rest(struct dump *d, const struct journal_point *point, const char *fault,
+                               settle_error *error)
 {
     uint64_t offset = point->position % d->header.segment_bytes, end = 0;
     settle_status status = find_end(d, offset, &end, error);

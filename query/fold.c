@@ -2,8 +2,8 @@
  * fold.c — replays a journal frame by frame.
  *
  * Owns its balances, its assets and a second reader. Invariant: after a frame without fault the balances are those that
- * every event up to there leaves behind, and they agree with every leg recorded. Nothing is taken from a record that the
- * rules did not produce again: validate() runs on each CONSUMED, and its verdict must be the recorded one.
+ * every event up to there leaves behind, and they agree with every leg recorded. Nothing is taken from a record that
+ * the rules did not produce again: validate() runs on each CONSUMED, and its verdict must be the recorded one.
  */
 #include "query/fold.h"
 
@@ -124,9 +124,8 @@ static bool is_conserved(const struct record_validated *validated)
         settle_int128 sum = 0;
         for (uint32_t k = 0; k < validated->leg_count; k++) {
             const settle_leg *leg = &validated->legs[k];
-            if (leg->asset == validated->legs[i].asset &&
-                (__builtin_add_overflow(sum, leg->delta_available, &sum) ||
-                 __builtin_add_overflow(sum, leg->delta_held, &sum)))
+            if (leg->asset == validated->legs[i].asset && (__builtin_add_overflow(sum, leg->delta_available, &sum) ||
+                                                           __builtin_add_overflow(sum, leg->delta_held, &sum)))
                 return false;
         }
         if (sum != 0)
@@ -155,14 +154,15 @@ static settle_status compare_legs(struct fold *fold, const struct verdict *verdi
     return SETTLE_OK;
 }
 
-static settle_status apply_legs(struct fold *fold, const struct record *consumed, const struct record_validated *validated,
-                                settle_error *error)
+static settle_status apply_legs(struct fold *fold, const struct record *consumed,
+                                const struct record_validated *validated, settle_error *error)
 {
     if (accounts_reserve(&fold->accounts, SETTLE_LEGS_MAX) != SETTLE_OK)
         return fail(error, SETTLE_E_NO_MEMORY, "no memory for balances");
     for (uint32_t i = 0; i < validated->leg_count; i++) {
         const settle_leg *leg = &validated->legs[i];
-        account_take_leg(accounts_upsert(&fold->accounts, leg->user, leg->asset), leg, consumed->seq, consumed->position);
+        account_take_leg(accounts_upsert(&fold->accounts, leg->user, leg->asset), leg, consumed->seq,
+                         consumed->position);
     }
     return SETTLE_OK;
 }
@@ -230,7 +230,8 @@ static settle_status fold_repeat(struct fold *fold, const struct record *consume
 
 /* ---- Frames ---- */
 
-/* The reader has checked that each CONSUMED is followed by its decision, and that sequence and PERSISTED have no gap. */
+/* The reader has checked that each CONSUMED is followed by its decision, and that sequence and PERSISTED have no gap.
+ * */
 static settle_status fold_event(struct fold *fold, const struct record *consumed, const struct record *decided,
                                 settle_error *error)
 {

@@ -1,6 +1,6 @@
 /*
- * fold.h — a journal replayed record by record into balances of its own, everything that is recorded checked against what
- * the rules make of it again. What replay and verify have in common.
+ * fold.h — a journal replayed record by record into balances of its own, everything that is recorded checked against
+ * what the rules make of it again. What replay and verify have in common.
  */
 #ifndef QUERY_FOLD_H
 #define QUERY_FOLD_H

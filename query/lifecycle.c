@@ -1,6 +1,6 @@
 /*
- * lifecycle.c — the whole life of an event id: its first arrival with every leg, and the duplicates and conflicts after it.
- * One answer is one block of memory, from the allocator of whoever asked.
+ * lifecycle.c — the whole life of an event id: its first arrival with every leg, and the duplicates and conflicts after
+ * it. One answer is one block of memory, from the allocator of whoever asked.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -94,7 +94,8 @@ static settle_status read_life(struct view *view, settle_text event_id, settle_l
     uint64_t position = 0, *repeats = NULL;
     size_t repeat_count = 0;
     if (!event_id_text_is_valid(event_id, SETTLE_EVENT_ID_BYTES_MAX))
-        return fail(error, SETTLE_E_NOT_FOUND, "no event has this id: an id is 1 to %d bytes of letters, digits and ._:-",
+        return fail(error, SETTLE_E_NOT_FOUND,
+                    "no event has this id: an id is 1 to %d bytes of letters, digits and ._:-",
                     SETTLE_EVENT_ID_BYTES_MAX);
     event_key_of_text(event_id, &key);
     settle_status status = view_find_event(view, &key, &position, error);

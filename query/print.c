@@ -1,8 +1,8 @@
 /*
  * print.c — bytes out, JSON and tables. Owns no file: the sink is the caller's.
  *
- * Invariants: what json_* writes is valid JSON whatever bytes the texts hold; an integer above 2^53 is a string; an amount
- * is a string with all its asset's decimals.
+ * Invariants: what json_* writes is valid JSON whatever bytes the texts hold; an integer above 2^53 is a string; an
+ * amount is a string with all its asset's decimals.
  */
 #include "query/print.h"
 

@@ -1,6 +1,6 @@
 /*
- * print.h — how answers become text: one JSON writer and one table writer for every command. Numbers are formatted by hand
- * from integers; money never passes through floating point.
+ * print.h — how answers become text: one JSON writer and one table writer for every command. Numbers are formatted by
+ * hand from integers; money never passes through floating point.
  */
 #ifndef QUERY_PRINT_H
 #define QUERY_PRINT_H
@@ -9,7 +9,7 @@
 
 #include <settle/settle.h>
 
-/* ---- Bytes out ------------------------------------------------------------------------------------------------------- */
+/* ---- Bytes out --------------------------------------------------------------------------------------------------- */
 
 /* Takes all bytes, or returns false with errno set. */
 typedef bool (*out_sink)(void *context, const char *bytes, size_t count);
@@ -32,7 +32,7 @@ void out_format(struct out *out, const char *format, ...) __attribute__((format(
 /* Hands the buffer to the sink. False after any failure so far; out->failed_errno says why. */
 bool out_flush(struct out *out);
 
-/* ---- Small texts ------------------------------------------------------------------------------------------------------ */
+/* ---- Small texts ------------------------------------------------------------------------------------------------- */
 
 #define PRINT_U64_BYTES 21
 #define PRINT_USER_BYTES 24
@@ -40,11 +40,11 @@ bool out_flush(struct out *out);
 #define PRINT_SECONDS_BYTES 24
 /* Each returns ret_text. */
 const char *print_u64(uint64_t value, char ret_text[PRINT_U64_BYTES]);
-const char *print_user(uint64_t user, char ret_text[PRINT_USER_BYTES]);          /* digits, "external" or "fees" */
-const char *print_time_us(uint64_t time_us, char ret_text[PRINT_TIME_BYTES]);    /* "2024-12-10T18:50:00.000000Z" */
+const char *print_user(uint64_t user, char ret_text[PRINT_USER_BYTES]);             /* digits, "external" or "fees" */
+const char *print_time_us(uint64_t time_us, char ret_text[PRINT_TIME_BYTES]);       /* "2024-12-10T18:50:00.000000Z" */
 const char *print_seconds(uint64_t elapsed_us, char ret_text[PRINT_SECONDS_BYTES]); /* "12.345678" */
 
-/* ---- JSON: one value a line --------------------------------------------------------------------------------------------- */
+/* ---- JSON: one value a line -------------------------------------------------------------------------------------- */
 
 /* Integers above this are JSON strings: a reader that holds numbers as doubles would change them. */
 #define JSON_INTEGER_MAX ((uint64_t)1 << 53)
@@ -77,7 +77,7 @@ void json_amount(struct json *json, const char *key, settle_int128 amount, uint8
 void json_time_us(struct json *json, const char *key, uint64_t time_us);
 void json_seconds(struct json *json, const char *key, uint64_t elapsed_us); /* a number with six decimals */
 
-/* ---- Tables for people ---------------------------------------------------------------------------------------------------- */
+/* ---- Tables for people ------------------------------------------------------------------------------------------- */
 
 struct table_column {
     const char *title;

@@ -11,7 +11,7 @@
 
 #include "query/print.h"
 
-/* ---- A look at a data directory ------------------------------------------------------------------------------------------- */
+/* ---- A look at a data directory ---------------------------------------------------------------------------------- */
 
 struct query;
 
@@ -31,7 +31,7 @@ bool query_user_parse(const char *text, uint64_t *ret_user);
 /* Digits only, no sign, no leading zero; false also above 2^64-1. */
 bool query_u64_parse(const char *text, uint64_t *ret_value);
 
-/* ---- Balances --------------------------------------------------------------------------------------------------------------- */
+/* ---- Balances ---------------------------------------------------------------------------------------------------- */
 
 /* Balances sorted by user, then asset id, system accounts last, with the assets that give them their scale. */
 struct ledger {
@@ -45,18 +45,18 @@ void ledger_free(struct ledger *ledger); /* also of a zeroed struct */
 const settle_asset *ledger_asset(const struct ledger *ledger, uint32_t id);
 
 /* user 0: of all; asset 0: all assets of the user. None is no error: the count is 0. */
-SETTLE_CHECKED settle_status query_balances(struct query *query, uint64_t user, uint32_t asset, struct ledger *ret_ledger,
-                                            settle_error *error);
+SETTLE_CHECKED settle_status query_balances(struct query *query, uint64_t user, uint32_t asset,
+                                            struct ledger *ret_ledger, settle_error *error);
 /* The assets alone. */
 SETTLE_CHECKED settle_status query_assets(struct query *query, struct ledger *ret_ledger, settle_error *error);
 
-/* ---- The life of an event ------------------------------------------------------------------------------------------------------ */
+/* ---- The life of an event ---------------------------------------------------------------------------------------- */
 
 /* As settle_lifecycle_get(), without an engine. Free with settle_lifecycle_free(). */
-SETTLE_CHECKED settle_status query_lifecycle(struct query *query, settle_text event_id, settle_lifecycle **ret_lifecycle,
-                                             settle_error *error);
+SETTLE_CHECKED settle_status query_lifecycle(struct query *query, settle_text event_id,
+                                             settle_lifecycle **ret_lifecycle, settle_error *error);
 
-/* ---- Audit: everything again from the journal ------------------------------------------------------------------------------------- */
+/* ---- Audit: everything again from the journal -------------------------------------------------------------------- */
 
 struct audit_counts {
     uint64_t segments, frames, records, events;
@@ -90,8 +90,8 @@ struct replay_result {
 };
 
 /*
- * Folds the journal alone from its first frame: every event is validated again and what comes out is compared with what is
- * recorded, before, after, version and previous change included. A record that is whole but says something else is a
+ * Folds the journal alone from its first frame: every event is validated again and what comes out is compared with what
+ * is recorded, before, after, version and previous change included. A record that is whole but says something else is a
  * difference (check) or SETTLE_E_CORRUPT (not check); damage is always SETTLE_E_CORRUPT.
  */
 SETTLE_CHECKED settle_status query_replay(const char *directory, const struct replay_options *options,
@@ -108,12 +108,13 @@ struct verify_result {
 SETTLE_CHECKED settle_status query_verify(const char *directory, struct verify_result *ret_result, settle_error *error);
 
 /*
- * Writes a new data directory `into` (absent or empty, else SETTLE_E_EXISTS) with the journal up to until_seq, and a store
- * built from it.
+ * Writes a new data directory `into` (absent or empty, else SETTLE_E_EXISTS) with the journal up to until_seq, and a
+ * store built from it.
  */
-SETTLE_CHECKED settle_status query_copy(const char *directory, const char *into, uint64_t until_seq, settle_error *error);
+SETTLE_CHECKED settle_status query_copy(const char *directory, const char *into, uint64_t until_seq,
+                                        settle_error *error);
 
-/* ---- What is in the files ------------------------------------------------------------------------------------------------------------ */
+/* ---- What is in the files ---------------------------------------------------------------------------------------- */
 
 struct inspect_segment {
     char name[48];
@@ -133,7 +134,7 @@ struct inspect_directory {
     uint64_t store_position, store_seq, store_accounts, store_ids;
     uint64_t torn_bytes, torn_position;
     bool writer_is_live;
-    long writer_pid; /* 0: unknown */
+    long writer_pid;    /* 0: unknown */
     settle_error fault; /* where reading the journal stopped; SETTLE_OK: at its end */
 };
 
@@ -141,11 +142,11 @@ SETTLE_CHECKED settle_status query_inspect(const char *directory, struct inspect
                                            settle_error *error);
 void inspect_free(struct inspect_directory *inspect);
 
-/* Prints a segment file: its header, then frames and records, one a line, as text or NDJSON. Goes as far as the bytes are
- * good; then SETTLE_E_CORRUPT with the place. */
+/* Prints a segment file: its header, then frames and records, one a line, as text or NDJSON. Goes as far as the bytes
+ * are good; then SETTLE_E_CORRUPT with the place. */
 SETTLE_CHECKED settle_status query_dump_segment(const char *path, bool as_json, struct out *out, settle_error *error);
 
-/* ---- Counting ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Counting ---------------------------------------------------------------------------------------------------- */
 
 struct stats_asset {
     settle_asset asset;
@@ -157,10 +158,10 @@ struct stats {
     struct audit_counts counts;
     uint64_t events[SETTLE_TRADE + 1][SETTLE_CONFLICT + 1]; /* by type and outcome */
     uint64_t reasons[SETTLE_REASON_BALANCE_OVERFLOW + 1];
-    uint64_t ts_ms_min, ts_ms_max;             /* event time */
-    uint64_t first_us, last_us;                /* wall time of the first and last event */
-    uint64_t journal_bytes;                    /* headers and frames, without the space filled ahead */
-    struct stats_asset *assets;                /* sorted by id */
+    uint64_t ts_ms_min, ts_ms_max; /* event time */
+    uint64_t first_us, last_us;    /* wall time of the first and last event */
+    uint64_t journal_bytes;        /* headers and frames, without the space filled ahead */
+    struct stats_asset *assets;    /* sorted by id */
     size_t asset_count;
 };
 

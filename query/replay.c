@@ -1,6 +1,6 @@
 /*
- * replay.c — balances from the journal alone, compared with the live store where asked to. Owns its own reader and fold;
- * the view of the live store is a second, independent look at the same directory.
+ * replay.c — balances from the journal alone, compared with the live store where asked to. Owns its own reader and
+ * fold; the view of the live store is a second, independent look at the same directory.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -83,8 +83,8 @@ static void compare_accounts(struct replay *replay, const struct accounts *store
 }
 
 /*
- * The balances that the live store and the journal's tail behind it give, and the point they stand for. Taken before the
- * journal is folded: a writer beside us goes on, and the fold then stops at that very point.
+ * The balances that the live store and the journal's tail behind it give, and the point they stand for. Taken before
+ * the journal is folded: a writer beside us goes on, and the fold then stops at that very point.
  */
 static settle_status read_live(struct replay *replay, const char *directory, settle_error *error)
 {

@@ -1,9 +1,9 @@
 /*
  * verify.c — everything that can be checked in a data directory, in one pass over its journal.
  *
- * Owns: a reader with its fold, the store, opened for reading, and a list of the ids the store does not have yet (16 bytes
- * each). The store is compared at the very point it was written at; its snapshot is held only for that moment, so that a
- * writer beside us is not kept from reusing pages. Invariant: the first fault stops the pass and is the answer.
+ * Owns: a reader with its fold, the store, opened for reading, and a list of the ids the store does not have yet (16
+ * bytes each). The store is compared at the very point it was written at; its snapshot is held only for that moment, so
+ * that a writer beside us is not kept from reusing pages. Invariant: the first fault stops the pass and is the answer.
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -87,7 +87,8 @@ static settle_status taken_twice(struct verify *v, const struct late_id *id, set
     uint64_t offset = 0;
     char file[SEGMENT_NAME_BYTES + 16];
     snprintf(file, sizeof file, "journal/%s", journal_reader_place(v->reader, id->position, &offset));
-    return fail_at(error, SETTLE_E_CORRUPT, file, offset, id->seq, "this event's id was taken before, yet it had an effect");
+    return fail_at(error, SETTLE_E_CORRUPT, file, offset, id->seq,
+                   "this event's id was taken before, yet it had an effect");
 }
 
 /* Ids the store does not cover: each is new among themselves, and not one of the store's. */
@@ -226,8 +227,8 @@ static settle_status compare_store(struct verify *v, settle_error *error)
         return SETTLE_OK;
     }
     bool same_place = own->position == v->meta.point.position || v->meta.point.position == 0;
-    if (!same_place || (v->meta.point.position != 0 &&
-                        (own->next_seq != v->meta.point.next_seq || own->chain != v->meta.point.chain)))
+    if (!same_place ||
+        (v->meta.point.position != 0 && (own->next_seq != v->meta.point.next_seq || own->chain != v->meta.point.chain)))
         return store_differs(v, error, "the store was written at a point that is not %s", "in this journal");
     status = compare_contents(v, error);
     store_snapshot_rest(v->snapshot);
@@ -239,8 +240,8 @@ static settle_status compare_store(struct verify *v, settle_error *error)
 
 static settle_status open_store(struct verify *v, settle_error *error)
 {
-    settle_status status = store_open(v->data_fd, v->directory, false, journal_reader_id(v->reader), &mem_libc, &v->store,
-                                      error);
+    settle_status status =
+        store_open(v->data_fd, v->directory, false, journal_reader_id(v->reader), &mem_libc, &v->store, error);
     if (status == SETTLE_OK)
         status = store_snapshot_open(v->store, &v->snapshot, error);
     if (status == SETTLE_OK)

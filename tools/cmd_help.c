@@ -23,7 +23,7 @@ static void usage_line(struct out *out, const struct command *command)
                 out_format(out, " [--%s%s%s]%s", option_table[k].name, option_table[k].value != NULL ? " " : "",
                            option_table[k].value != NULL ? option_table[k].value : "",
                            option_table[k].id == OPTION_ASSET ? "..." : "");
-    if (command->arguments[0] != '\0')
+    if (command->arguments != NULL)
         out_format(out, " %s", command->arguments);
 }
 

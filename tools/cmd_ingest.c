@@ -20,13 +20,12 @@ static void on_stop(int number)
     stop_signal = number;
 }
 
-/* Without SA_RESTART, so that a read that waits for input returns; once only, so that a second signal ends the process. A
- * signal that the parent has ignored (nohup, a background job) stays ignored. */
+/* Without SA_RESTART, so that a read that waits for input returns; once only, so that a second signal ends the process.
+ * Also where the parent had it ignored: a shell does so for a job in the background, and the job is to end cleanly all
+ * the same. */
 static void watch_signal(int number)
 {
-    struct sigaction action, before;
-    if (sigaction(number, NULL, &before) == 0 && before.sa_handler == SIG_IGN)
-        return;
+    struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_handler = on_stop;
     action.sa_flags = (int)SA_RESETHAND;

@@ -82,7 +82,7 @@ static int compare_segment_size(struct job *job)
     error = (settle_error){.status = SETTLE_E_CONFLICT};
     return report_error(job->invocation, SETTLE_E_CONFLICT,
                         report_text(&error, "%s holds a journal whose segments have %" PRIu64 " bytes, not %" PRIu64,
-                                          job->invocation->directory, bytes, job->segment_bytes));
+                                    job->invocation->directory, bytes, job->segment_bytes));
 }
 
 static settle_status declare_assets(struct job *job, settle *engine, settle_error *error)
@@ -95,7 +95,7 @@ static settle_status declare_assets(struct job *job, settle *engine, settle_erro
         if ((settle_asset_by_id(engine, asset->id, &other) == SETTLE_OK && contradicts(asset, &other)) ||
             (settle_asset_by_symbol(engine, symbol, &other) == SETTLE_OK && contradicts(asset, &other))) {
             report_text(error, "asset %s=%" PRIu32 ":%d contradicts %s=%" PRIu32 ":%d, which is declared",
-                              asset->symbol, asset->id, asset->scale, other.symbol, other.id, other.scale);
+                        asset->symbol, asset->id, asset->scale, other.symbol, other.id, other.scale);
             return SETTLE_E_CONFLICT;
         }
     }

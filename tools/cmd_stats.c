@@ -127,9 +127,9 @@ static settle_status reasons_text(struct out *out, const struct stats *stats)
 
 static settle_status assets_text(struct out *out, const struct stats *stats)
 {
-    static const struct table_column columns[] = {{"asset", false},      {"id", true},     {"scale", true},
-                                                  {"deposits", true},    {"withdrawals", true}, {"trades", true},
-                                                  {"balances", true},    {"changes", true}};
+    static const struct table_column columns[] = {{"asset", false},   {"id", true},          {"scale", true},
+                                                  {"deposits", true}, {"withdrawals", true}, {"trades", true},
+                                                  {"balances", true}, {"changes", true}};
     struct table table;
     if (stats->asset_count == 0)
         return SETTLE_OK;
@@ -156,7 +156,8 @@ static void totals_text(struct out *out, const struct stats *stats)
                stats->counts.ids, stats->counts.accounts);
     if (stats->counts.events > 0) {
         out_format(out, "event times %" PRIu64 " to %" PRIu64 " ms\n", stats->ts_ms_min, stats->ts_ms_max);
-        out_format(out, "arrived %s to %s\n", print_time_us(stats->first_us, first), print_time_us(stats->last_us, last));
+        out_format(out, "arrived %s to %s\n", print_time_us(stats->first_us, first),
+                   print_time_us(stats->last_us, last));
     }
     out_format(out, "journal %" PRIu64 " bytes in %" PRIu64 " segments, %" PRIu64 " frames, %" PRIu64 " records",
                stats->journal_bytes, stats->counts.segments, stats->counts.frames, stats->counts.records);

@@ -42,9 +42,9 @@ static settle_status show_text(struct invocation *inv, const struct verify_resul
     const struct {
         const char *name;
         uint64_t value;
-    } rows[] = {{"segments", result->counts.segments}, {"frames", result->counts.frames},
-                {"records", result->counts.records},   {"events", result->counts.events},
-                {"accounts", result->counts.accounts}, {"ids", result->counts.ids},
+    } rows[] = {{"segments", result->counts.segments},    {"frames", result->counts.frames},
+                {"records", result->counts.records},      {"events", result->counts.events},
+                {"accounts", result->counts.accounts},    {"ids", result->counts.ids},
                 {"torn bytes", result->counts.torn_bytes}};
     struct table table;
     char number[PRINT_U64_BYTES];

@@ -1,5 +1,6 @@
 /*
- * command.h — what a command of settlectl is, and what it is given. settlectl.c has the table; cmd_*.c one command each.
+ * command.h — what a command of settlectl is, and what it is given. settlectl.c has the table; cmd_*.c one command
+ * each.
  */
 #ifndef TOOLS_COMMAND_H
 #define TOOLS_COMMAND_H
@@ -53,12 +54,12 @@ struct invocation;
 
 struct command {
     const char *name;
-    const char *arguments; /* as the help shows them */
+    const char *arguments; /* as the help shows them; NULL: it takes none */
     size_t argument_min, argument_max;
     enum option_id options[COMMAND_OPTIONS_MAX]; /* beside the global ones; OPTION_NONE ends them */
     int (*run)(struct invocation *invocation);   /* returns the exit status */
-    const char *summary; /* one line */
-    const char *details; /* sentences for `help COMMAND` */
+    const char *summary;                         /* one line */
+    const char *details;                         /* sentences for `help COMMAND` */
     const char *example;
 };
 extern const struct command command_table[];
@@ -83,8 +84,8 @@ struct invocation {
 /* ---- options.c ---- */
 
 /*
- * Takes the command line apart. False: *ret_fault (of fault_bytes) says what is wrong with it. as_json is right in either case.
- * Arrays are malloc'd: invocation_deinit() frees them.
+ * Takes the command line apart. False: *ret_fault (of fault_bytes) says what is wrong with it. as_json is right in
+ * either case. Arrays are malloc'd: invocation_deinit() frees them.
  */
 bool invocation_init(struct invocation *invocation, int argc, char **argv, char *ret_fault, size_t fault_bytes);
 void invocation_deinit(struct invocation *invocation);

@@ -1,6 +1,7 @@
 /*
- * config.c — see config.h. cJSON reads the form; what it lets pass that a setting must not be (numbers that are no integers,
- * members given twice) is checked here, on the text, which also gives the position. Owns nothing beyond the call.
+ * config.c — see config.h. cJSON reads the form; what it lets pass that a setting must not be (numbers that are no
+ * integers, members given twice) is checked here, on the text, which also gives the position. Owns nothing beyond the
+ * call.
  */
 #include "tools/config.h"
 
@@ -24,9 +25,9 @@ struct setting {
 
 static const struct setting settings[] = {
     {"commit_events_max", 1, 65536, offsetof(settle_options, commit_events_max)},
-    {"commit_interval_us_max", 1, 60000000, offsetof(settle_options, commit_interval_us_max)},
+    {"commit_interval_us_max", 0, 60000000, offsetof(settle_options, commit_interval_us_max)},
     {"checkpoint_interval_ms", 1, 86400000, offsetof(settle_options, checkpoint_interval_ms)},
-    {"checkpoint_events_max", 1, UINT32_MAX, offsetof(settle_options, checkpoint_events_max)},
+    {"checkpoint_events_max", 1, 4194304, offsetof(settle_options, checkpoint_events_max)},
 };
 #define SETTING_COUNT (sizeof settings / sizeof settings[0])
 
@@ -37,7 +38,7 @@ struct config {
 };
 
 __attribute__((format(printf, 3, 4))) static settle_status fault_at(const struct config *config, size_t at,
-                                                                   const char *format, ...)
+                                                                    const char *format, ...)
 {
     char sentence[200];
     va_list arguments;

@@ -1,6 +1,6 @@
 /*
- * options.c — the command line taken apart. Options may stand anywhere; the first word that is none is the command. Owns the
- * table of options.
+ * options.c — the command line taken apart. Options may stand anywhere; the first word that is none is the command.
+ * Owns the table of options.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -16,7 +16,8 @@ const struct option option_table[] = {
     {OPTION_HELP, 'h', "help", NULL, "what the command does, its options and an example"},
     {OPTION_VERSION, 0, "version", NULL, "the version"},
     {OPTION_ASSET, 0, "asset", "SYM=ID:SCALE", "declare an asset: symbol, number, decimals; may be repeated"},
-    {OPTION_SEGMENT_SIZE, 0, "segment-size", "BYTES", "bytes of a journal segment, 16384 to 1073741824 (default 67108864)"},
+    {OPTION_SEGMENT_SIZE, 0, "segment-size", "BYTES",
+     "bytes of a journal segment, 16384 to 1073741824 (default 67108864)"},
     {OPTION_LOG_DIR, 0, "log-dir", "DIR", "where the JSON lines go (default ./logs)"},
     {OPTION_NO_LOGS, 0, "no-logs", NULL, "write no JSON lines"},
     {OPTION_RESUME, 0, "resume", NULL, "go on behind the last journalled position of each source"},
@@ -218,11 +219,11 @@ static bool check_command(struct parse *p)
     for (size_t i = 0; i < inv->option_count; i++)
         for (size_t k = 0; k < option_count; k++)
             if (option_table[k].id == inv->options[i].id && !takes_option(inv->command, option_table[k].id))
-                return FAULT(p, "%s takes no option --%s; see settlectl help %s", inv->command->name, option_table[k].name,
-                             inv->command->name);
+                return FAULT(p, "%s takes no option --%s; see settlectl help %s", inv->command->name,
+                             option_table[k].name, inv->command->name);
     if (inv->argument_count < inv->command->argument_min || inv->argument_count > inv->command->argument_max)
-        return FAULT(p, "usage: settlectl %s%s%s", inv->command->name, inv->command->arguments[0] != '\0' ? " " : "",
-                     inv->command->arguments);
+        return FAULT(p, "usage: settlectl %s%s%s", inv->command->name, inv->command->arguments != NULL ? " " : "",
+                     inv->command->arguments != NULL ? inv->command->arguments : "");
     return true;
 }
 

@@ -1,9 +1,9 @@
 /*
  * clock.c — the time, and its text.
  *
- * The calendar is Howard Hinnant's civil_from_days (howardhinnant.github.io/date_algorithms.html, public domain): days are
- * counted from 0000-03-01 in eras of 400 years, so that the leap day is the last of its year. gmtime_r is four times
- * slower, and its standing with time zones and locks is not ours to control.
+ * The calendar is Howard Hinnant's civil_from_days (howardhinnant.github.io/date_algorithms.html, public domain):
+ * days are counted from 0000-03-01 in eras of 400 years, so that the leap day is the last of its year. gmtime_r is
+ * four times slower, and its standing with time zones and locks is not ours to control.
  */
 #include "journal/base/clock.h"
 

@@ -1,9 +1,10 @@
 /*
  * crc32c.c — CRC-32C, polynomial 0x1edc6f41, reflected 0x82f63b78.
  *
- * Two ways to the same number: the SSE4.2 instruction, and slicing by eight (Kounavis and Berry, "A Systematic Approach to
- * Building High Performance Software-Based CRC Generators", 2005). No tables are built at run time: a CRC is linear, so
- * each entry of a table is the XOR of the entries of its index's bits, and the compiler does that.
+ * Two ways to the same number: the SSE4.2 instruction, and slicing by eight (Kounavis and Berry, "A Systematic
+ * Approach to Building High Performance Software-Based CRC Generators", 2005). No tables are built at run time: a
+ * CRC is linear, so each entry of a table is the XOR of the entries of its index's bits, and the compiler does
+ * that.
  *
  * What is summed here is small: records of 50–150 bytes, sectors of 508. Several interleaved lanes, which pay from a
  * kilobyte on, would never be used.

@@ -2,10 +2,10 @@
  * file.c — every system call on files that journal and engine make.
  *
  * Invariants
- *   EINTR is retried, except by close(2), which has let go of the descriptor by then. Short reads and writes go on. A write
- *   that takes nothing is an I/O error, or the loop would never end.
- *   Names are opened below a directory's descriptor, without following a symbolic link in the last place, and are trusted
- *   only after fstat(2): of the right kind, and ours. Root may read what is another's, never write it.
+ *   EINTR is retried, except by close(2), which has let go of the descriptor by then. Short reads and writes go on.
+ *   A write that takes nothing is an I/O error, or the loop would never end.
+ *   Names are opened below a directory's descriptor, without following a symbolic link in the last place, and are
+ *   trusted only after fstat(2): of the right kind, and ours. Root may read what is another's, never write it.
  *   What is created has its mode whatever the umask says (0700 and 0600).
  *   A failed fdatasync(2) is never tried again: Linux marks the pages clean all the same, so the second would lie.
  */
@@ -41,7 +41,7 @@ static int open_retry(int dir_fd, const char *name, int flags, mode_t mode)
     return fd;
 }
 
-/* ---- Directories -------------------------------------------------------------------------------------------------- */
+/* ---- Directories ----------------------------------------------------------------------------------------------- */
 
 /* Whether the open `fd` is a `kind` (S_IFDIR, S_IFREG) that is ours; root may read another's. */
 static settle_status check_ours(int fd, const char *name, mode_t kind, bool read_only, settle_error *error)
@@ -213,7 +213,7 @@ settle_status dir_list(int dir_fd, const char *name, char ***ret_names, size_t *
     return SETTLE_OK;
 }
 
-/* ---- Files ---------------------------------------------------------------------------------------------------------- */
+/* ---- Files ----------------------------------------------------------------------------------------------------- */
 
 /* Creates `name`, which must not exist; -1 and errno. */
 static int create_exclusive(int dir_fd, const char *name)
@@ -389,7 +389,7 @@ void file_close(int fd)
         (void)close(fd);
 }
 
-/* ---- The writer's lock ---------------------------------------------------------------------------------------------- */
+/* ---- The writer's lock ----------------------------------------------------------------------------------------- */
 
 static int lock_command(int fd, int command, struct flock *lock)
 {

@@ -35,8 +35,8 @@ settle_status file_remove_at(int dir_fd, const char *name, settle_error *error);
 bool file_exists_at(int dir_fd, const char *name);
 void file_close(int fd); /* -1 is fine */
 
-/* The writer's lock of a data directory: an open-file-description lock (fcntl(2) F_OFD_SETLK) on `lock`, which holds the
- * pid as text. SETTLE_E_BUSY names the holder. Closing the descriptor releases it. */
+/* The writer's lock of a data directory: an open-file-description lock (fcntl(2) F_OFD_SETLK) on `lock`, which
+ * holds the pid as text. SETTLE_E_BUSY names the holder. Closing the descriptor releases it. */
 settle_status lock_take_at(int dir_fd, int *ret_fd, settle_error *error);
 /* Whether some process holds it; a missing lock file means no, one that cannot be examined yes. */
 bool lock_is_held_at(int dir_fd);

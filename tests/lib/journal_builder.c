@@ -261,8 +261,10 @@ void builder_events(struct journal_builder *builder, size_t count)
 void builder_note(struct journal_builder *builder, size_t bytes)
 {
     assert(bytes % FRAME_ALIGN == 0 && bytes >= 2 * FRAME_ALIGN);
-    size_t left = bytes - FRAME_HEADER_BYTES - FRAME_TRAILER_BYTES;
     builder_begin(builder);
+    if (bytes > builder->buffer.limit)
+        bytes = builder->buffer.limit;
+    size_t left = bytes - FRAME_HEADER_BYTES - FRAME_TRAILER_BYTES;
     while (left > 0) {
         size_t record = left;
         if (record > SOURCE_BYTES_MAX)

@@ -65,7 +65,7 @@ void builder_close(struct journal_builder *builder); /* fine when closed */
 
 /* So many events, as many as fit; before them, what is durable is recorded as PERSISTED. */
 void builder_events(struct journal_builder *builder, size_t count);
-/* A frame of `bytes` that holds nothing but SOURCE records; a multiple of 64, at least 128. */
+/* A frame of `bytes`, or what the segment has left, that holds nothing but SOURCE records; a multiple of 64, at least 128. */
 void builder_note(struct journal_builder *builder, size_t bytes);
 /* As many notes as it takes for the next frame to begin at `offset` of a sector, a multiple of 64. Stays in the segment. */
 void builder_align(struct journal_builder *builder, size_t offset);

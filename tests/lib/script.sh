@@ -6,7 +6,15 @@ set -euo pipefail
 : "${SETTLECTL:?is the program under test}" "${SETTLE_SOURCE_DIR:?is the root of the checkout}"
 unset SETTLE_DATA
 work=$(mktemp -d "${TMPDIR:-/tmp}/settle-test-XXXXXX")
-trap 'chmod -R u+rwX "$work"; rm -rf "$work"' EXIT
+clean_up() {
+    local jobs
+    jobs=$(jobs -p)
+    # shellcheck disable=SC2086 # one word a process
+    [ -z "$jobs" ] || kill -KILL $jobs 2>/dev/null || true
+    chmod -R u+rwX "$work"
+    rm -rf "$work"
+}
+trap clean_up EXIT
 cd "$work"
 
 settlectl() {

@@ -268,7 +268,12 @@ static void alter(struct stream *stream, struct stream_event *event)
     case 4: trade->buyer_fee = trade->buyer_fee == 0; break;
     case 5: trade->seller_fee = trade->seller_fee == 0; break;
     case 6: trade->quote_amount = trade->quote_amount == 0 || trade->price.mantissa == 0 ? 77 : 0; break;
-    case 7: trade->price = random_price(stream); break;
+    case 7:
+        if (trade->price.scale < SETTLE_PRICE_DECIMALS_MAX && trade->price.mantissa % 10 != 0 && chance(stream, 50))
+            trade->price.scale += 1; /* the same digits, another value */
+        else
+            trade->price = random_price(stream);
+        break;
     default: assert(false);
     }
 }

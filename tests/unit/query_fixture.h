@@ -1,6 +1,6 @@
 /*
- * query_fixture.h — data directories for the tests of query/: one made by the engine from a fixed stream, and one forged
- * record by record, whose bytes are whole and whose content is whatever a test wants it to be.
+ * query_fixture.h — data directories for the tests of query/: one made by the engine from a fixed stream, and one
+ * forged record by record, whose bytes are whole and whose content is whatever a test wants it to be.
  */
 #ifndef TESTS_UNIT_QUERY_FIXTURE_H
 #define TESTS_UNIT_QUERY_FIXTURE_H
@@ -164,7 +164,8 @@ static inline void forge_rejected(struct forge *forge, settle_reason reason)
     frame_append(&forge->buffer, record_encode_rejected(frame_at_end(&forge->buffer), delta, 0, reason));
 }
 
-static inline void forge_repeat(struct forge *forge, settle_outcome outcome, uint64_t first_seq, uint64_t first_position)
+static inline void forge_repeat(struct forge *forge, settle_outcome outcome, uint64_t first_seq,
+                                uint64_t first_position)
 {
     const struct record_repeat repeat = {first_seq, first_position};
     uint32_t delta = forge_delta(forge);
@@ -270,7 +271,8 @@ static inline void fixture_rewrite_store(void (*change)(struct store_copy *copy)
 /* ---- Files ---- */
 
 /* The one name below fixture_dir/folder that ends in `suffix`, the n-th of them. */
-static inline void fixture_path(const char *folder, const char *suffix, size_t number, char ret_path[TEMPDIR_PATH_BYTES])
+static inline void fixture_path(const char *folder, const char *suffix, size_t number,
+                                char ret_path[TEMPDIR_PATH_BYTES])
 {
     char path[TEMPDIR_PATH_BYTES];
     int fd = -1;

@@ -1,4 +1,5 @@
-/* record_faults.h — one way after another to damage a specimen of record_specimens.h, and the sentence that must answer. */
+/* record_faults.h — one way after another to damage a specimen of record_specimens.h, and the sentence that must
+ * answer. */
 #ifndef TESTS_UNIT_RECORD_FAULTS_H
 #define TESTS_UNIT_RECORD_FAULTS_H
 
@@ -160,9 +161,9 @@ static const struct record_fault record_faults[] = {
     FAULT(14, "a leg that changes nothing", AT(56, 8, 0), AT(72, 8, 0)),
     FAULT(13, LEG_RANGE, AT(72, 8, 0), AT(80, 8, UINT64_C(1) << 63)), /* after is -2^127 */
     FAULT(13, LEG_RANGE, AT(72, 8, U64_MAX), AT(80, 8, INT64_MAX)),   /* before is 2^127 */
-    FAULT(13, LEG_RANGE, AT(56, 8, 1), AT(64, 8, 0), AT(80, 8, UINT64_C(1) << 63)),
+    FAULT(13, LEG_RANGE, AT(56, 8, 1), AT(64, 8, 0), AT(72, 8, 1), AT(80, 8, UINT64_C(1) << 63)),
     FAULT(25, LEG_RANGE, AT(104, 8, 0)),                     /* held: after is -2^127 */
-    FAULT(25, LEG_RANGE, AT(88, 8, 0), AT(104, 8, U64_MAX)), /* delta is -2^127, before overflows */
+    FAULT(25, LEG_RANGE, AT(88, 8, 0), AT(104, 8, U64_MAX)), /* delta is -2^127 */
 
     /* the short kinds */
     FAULT(16, LENGTH, AT(0, 2, 32)),

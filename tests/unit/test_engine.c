@@ -305,6 +305,7 @@ Test(engine, a_trade_that_breaks_the_form_is_not_taken_nor_its_batch)
     EXPECT_INVALID(valid_trade(), u.trade.buyer_fee = -1);
     EXPECT_INVALID(valid_trade(), u.trade.seller_fee = -1);
     EXPECT_INVALID(valid_trade(), u.trade.price.scale = 19);
+    EXPECT_INVALID(valid_trade(), u.trade.price = ((settle_price){50, 3})); /* 0.050: zeros at its end */
     settle_event neither = rig_trade("T-1", 1, 2, 100, 0, 1);
     expect_invalid(&rig, neither, "neither price nor quote_amount");
     settle_event long_price = valid_trade();

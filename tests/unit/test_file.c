@@ -1,4 +1,5 @@
-/* test_file.c — system calls on files: modes, owners, links, short and interrupted transfers, failed syncs, the lock. */
+/* test_file.c — system calls on files: modes, owners, links, short and interrupted transfers, failed syncs, the
+ * lock. */
 #define _GNU_SOURCE /* told_calls.h */
 #include "journal/base/file.h"
 
@@ -19,7 +20,7 @@
 
 #define FOREIGN_UID 12345
 
-/* ---- Every test has a directory ------------------------------------------------------------------------------------- */
+/* ---- Every test has a directory -------------------------------------------------------------------------------- */
 
 static char root[TEMPDIR_BYTES];
 static int root_fd = -1;
@@ -93,7 +94,7 @@ static int opened(const char *name, enum file_mode mode)
         cr_assert_str_neq(test_error.text, "");                                                                        \
     } while (0)
 
-/* ---- Directories ---------------------------------------------------------------------------------------------------- */
+/* ---- Directories ----------------------------------------------------------------------------------------------- */
 
 Test(file, a_directory_is_created_0700_whatever_the_umask)
 {
@@ -224,7 +225,7 @@ Test(file, names_are_listed_sorted_and_again)
     file_close(plain);
 }
 
-/* ---- Opening files -------------------------------------------------------------------------------------------------- */
+/* ---- Opening files --------------------------------------------------------------------------------------------- */
 
 Test(file, a_file_is_created_0600_whatever_the_umask)
 {
@@ -335,7 +336,7 @@ Test(file, closing_nothing_is_fine)
     cr_assert_eq(fcntl(fd, F_GETFD), -1);
 }
 
-/* ---- Reading, writing, syncing -------------------------------------------------------------------------------------- */
+/* ---- Reading, writing, syncing --------------------------------------------------------------------------------- */
 
 Test(file, behind_its_end_a_file_reads_as_zeros)
 {
@@ -498,7 +499,7 @@ Test(file, renaming_and_removing)
     EXPECT_STATUS(file_remove_at(root_fd, "b", &test_error), SETTLE_E_NOT_FOUND);
 }
 
-/* ---- The lock ------------------------------------------------------------------------------------------------------- */
+/* ---- The lock -------------------------------------------------------------------------------------------------- */
 
 static void expect_busy(long pid)
 {

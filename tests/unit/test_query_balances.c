@@ -23,8 +23,8 @@ Test(query_balances, numbers_are_digits_without_sign_or_leading_zero, FIXTURE)
     cr_assert(query_u64_parse("18446744073709551615", &value));
     cr_assert_eq(value, UINT64_MAX);
     value = 77;
-    const char *wrong[] = {"", "-1", "+1", " 1", "1 ", "01", "00", "0x1", "1e3", "1.0", "18446744073709551616",
-                           "99999999999999999999"};
+    const char *wrong[] = {
+        "", "-1", "+1", " 1", "1 ", "01", "00", "0x1", "1e3", "1.0", "18446744073709551616", "99999999999999999999"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
         cr_assert_not(query_u64_parse(wrong[i], &value), "%s", wrong[i]);
     cr_assert_eq(value, 77);
@@ -58,9 +58,24 @@ Test(query_balances, an_asset_is_declared_as_symbol_id_and_scale, FIXTURE)
     cr_assert(query_asset_parse("A.B=4294967295:18", &asset));
     cr_assert(query_asset_parse("ABCDEFGHIJKLMNO=1:0", &asset));
     cr_assert_str_eq(asset.symbol, "ABCDEFGHIJKLMNO");
-    const char *wrong[] = {"",         "USDT",      "USDT=2",     "USDT:6=2",  "=2:6",      "usdt=2:6",
-                           "U-T=2:6",  "USDT=0:6",  "USDT=2:19",  "USDT=2:",   "USDT=:6",   "USDT=4294967296:6",
-                           "USDT=2:6 ", "USDT=2:06", "USDT=2:6:1", "USDT=2=3:6", "ABCDEFGHIJKLMNOP=1:0", "USDT=+2:6"};
+    const char *wrong[] = {"",
+                           "USDT",
+                           "USDT=2",
+                           "USDT:6=2",
+                           "=2:6",
+                           "usdt=2:6",
+                           "U-T=2:6",
+                           "USDT=0:6",
+                           "USDT=2:19",
+                           "USDT=2:",
+                           "USDT=:6",
+                           "USDT=4294967296:6",
+                           "USDT=2:6 ",
+                           "USDT=2:06",
+                           "USDT=2:6:1",
+                           "USDT=2=3:6",
+                           "ABCDEFGHIJKLMNOP=1:0",
+                           "USDT=+2:6"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
         cr_assert_not(query_asset_parse(wrong[i], &asset), "%s", wrong[i]);
 }

@@ -218,15 +218,15 @@ Test(query_print, bytes_that_are_no_utf_8_become_replacement_characters)
 {
 #define R "\xef\xbf\xbd"
     expect_quoted("a\xff z", 4, "\"a" R " z\"");
-    expect_quoted("\xc3", 1, "\"" R "\"");                              /* cut short */
-    expect_quoted("\xe2\x82", 2, "\"" R R "\"");                        /* cut short */
-    expect_quoted("\xc0\xaf", 2, "\"" R R "\"");                        /* overlong */
-    expect_quoted("\xe0\x80\x80", 3, "\"" R R R "\"");                  /* overlong */
-    expect_quoted("\xf0\x80\x80\x80", 4, "\"" R R R R "\"");            /* overlong */
-    expect_quoted("\xed\xa0\x80", 3, "\"" R R R "\"");                  /* a surrogate */
-    expect_quoted("\xf4\x90\x80\x80", 4, "\"" R R R R "\"");            /* above U+10FFFF */
-    expect_quoted("\x80", 1, "\"" R "\"");                              /* a continuation alone */
-    expect_quoted("\xf4\x8f\xbf\xbf", 4, "\"\xf4\x8f\xbf\xbf\"");       /* U+10FFFF is fine */
+    expect_quoted("\xc3", 1, "\"" R "\"");                                        /* cut short */
+    expect_quoted("\xe2\x82", 2, "\"" R R "\"");                                  /* cut short */
+    expect_quoted("\xc0\xaf", 2, "\"" R R "\"");                                  /* overlong */
+    expect_quoted("\xe0\x80\x80", 3, "\"" R R R "\"");                            /* overlong */
+    expect_quoted("\xf0\x80\x80\x80", 4, "\"" R R R R "\"");                      /* overlong */
+    expect_quoted("\xed\xa0\x80", 3, "\"" R R R "\"");                            /* a surrogate */
+    expect_quoted("\xf4\x90\x80\x80", 4, "\"" R R R R "\"");                      /* above U+10FFFF */
+    expect_quoted("\x80", 1, "\"" R "\"");                                        /* a continuation alone */
+    expect_quoted("\xf4\x8f\xbf\xbf", 4, "\"\xf4\x8f\xbf\xbf\"");                 /* U+10FFFF is fine */
     expect_quoted("\xed\x9f\xbf\xee\x80\x80", 6, "\"\xed\x9f\xbf\xee\x80\x80\""); /* beside the surrogates */
 #undef R
 }

@@ -1,6 +1,6 @@
 /*
- * test_record.c — the bytes of records: pinned one by one and by a golden file, there and back for any value, and nothing
- * accepted that is not the one encoding of something.
+ * test_record.c — the bytes of records: pinned one by one and by a golden file, there and back for any value, and
+ * nothing accepted that is not the one encoding of something.
  */
 #include "journal/record.h"
 
@@ -28,7 +28,7 @@ static void expect_same_bytes(const uint8_t *a, const uint8_t *b, size_t count, 
         cr_assert_eq(a[i], b[i], "%s: byte %zu is %02x, expected %02x", what, i, a[i], b[i]);
 }
 
-/* ---- The bytes -------------------------------------------------------------------------------------------------------- */
+/* ---- The bytes ------------------------------------------------------------------------------------------------- */
 
 /* Against numbers and offsets written out here: a change of format.h must fail. */
 Test(record, the_bytes_of_a_deposit)
@@ -161,8 +161,8 @@ Test(record, an_encoder_writes_nothing_behind_its_record)
 }
 
 /*
- * The golden file has a line a specimen: its hexadecimal bytes, sealed at specimen_position(), and its name. Journals of
- * these bytes exist: the file gets lines, none of it ever changes. SETTLE_GOLDEN_WRITE=1 writes it.
+ * The golden file has a line a specimen: its hexadecimal bytes, sealed at specimen_position(), and its name.
+ * Journals of these bytes exist: the file gets lines, none of it ever changes. SETTLE_GOLDEN_WRITE=1 writes it.
  */
 Test(record, the_golden_file_is_what_is_written_and_read)
 {
@@ -207,7 +207,7 @@ Test(record, the_golden_file_is_what_is_written_and_read)
     cr_assert_eq(fclose(file), 0);
 }
 
-/* ---- There and back --------------------------------------------------------------------------------------------------- */
+/* ---- There and back -------------------------------------------------------------------------------------------- */
 
 static void expect_text(settle_text got, settle_text expected)
 {
@@ -365,7 +365,7 @@ Test(record, a_skippable_kind_is_passed_over_and_an_unknown_one_is_not)
     }
 }
 
-/* ---- Damage ------------------------------------------------------------------------------------------------------------ */
+/* ---- Damage ---------------------------------------------------------------------------------------------------- */
 
 Test(record, the_checksum_is_over_position_and_all_but_itself)
 {
@@ -512,7 +512,7 @@ Test(record, sequence_numbers_and_times_do_not_wrap)
     cr_assert_not_null(record_decode(specimen.bytes, specimen.length, base, &record));
 }
 
-/* ---- Every rejection --------------------------------------------------------------------------------------------------- */
+/* ---- Every rejection ------------------------------------------------------------------------------------------- */
 
 Test(record, every_fault_has_its_sentence)
 {

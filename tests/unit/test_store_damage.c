@@ -406,6 +406,15 @@ Test(store_damage, roots_and_ends_outside_the_file_are_refused)
     expect_number_refused(&f, original, bytes, last_page, bytes / PAGE_BYTES);
     expect_number_refused(&f, original, bytes, last_page, UINT64_MAX);
     expect_number_refused(&f, original, bytes, 144, 0);
+    /* Both one ahead: they follow each other, but each stands in the other's place. */
+    for (size_t page = 0; page < 2; page++) {
+        uint64_t number;
+        memcpy(&number, original + page * PAGE_BYTES + 144, 8);
+        number++;
+        memcpy(original + page * PAGE_BYTES + 144, &number, 8);
+    }
+    write_file(&f, original, bytes);
+    expect_refused(&f, "both transactions", 144);
     free(original);
     fixture_close(&f);
 }

@@ -32,7 +32,7 @@ static struct store_id random_id(uint64_t spread)
     } else {
         id.key.text_bytes = 1 + random_below(12);
         for (size_t i = 0; i < id.key.text_bytes; i++)
-            id.key.text[i] = "-0Az"[random_below(4)];
+            id.key.text[i] = "-0z\xc3"[random_below(4)];
     }
     return id;
 }

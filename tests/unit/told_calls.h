@@ -1,6 +1,6 @@
 /*
- * told_calls.h — system calls of a test program's own, that can be interrupted, shortened and failed; otherwise they go to
- * the kernel. Definitions, not declarations: for one file of a program, which defines _GNU_SOURCE.
+ * told_calls.h — system calls of a test program's own, that can be interrupted, shortened and failed; otherwise
+ * they go to the kernel. Definitions, not declarations: for one file of a program, which defines _GNU_SOURCE.
  */
 #ifndef TESTS_UNIT_TOLD_CALLS_H
 #define TESTS_UNIT_TOLD_CALLS_H

@@ -1,0 +1,228 @@
+/*
+ * trap.c — the calls of trap.h, which stand in front of the C library's because they are the program's own.
+ *
+ * Invariant: while no trap is set, each does exactly what the function behind it does, errno included.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* RTLD_NEXT */
+#endif
+#include "tests/lib/trap.h"
+
+#include <assert.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define SECTOR_BYTES 512u
+
+static struct trap armed;
+static atomic_bool is_armed;
+static _Atomic uint64_t call_count;
+
+void trap_set(const struct trap *trap)
+{
+    assert(!is_armed && trap->calls != 0);
+    armed = *trap;
+    call_count = 0;
+    is_armed = true;
+}
+
+uint64_t trap_clear(void)
+{
+    is_armed = false;
+    return call_count;
+}
+
+bool trap_was_met(void)
+{
+    return armed.index != 0 && call_count >= armed.index;
+}
+
+/* What a call has to do. */
+enum verdict { PASS, FAIL, HALF, HALF_AND_DIE };
+
+static enum verdict judge(unsigned call)
+{
+    if (!is_armed || (armed.calls & call) == 0)
+        return PASS;
+    uint64_t number = ++call_count;
+    if (armed.index == 0 || number < armed.index)
+        return PASS;
+    bool is_it = number == armed.index;
+    switch (armed.action) {
+    case TRAP_ONCE: return is_it ? FAIL : PASS;
+    case TRAP_FROM_NOW: return FAIL;
+    case TRAP_SHORT:
+        if (is_it)
+            return call == TRAP_WRITES ? HALF : FAIL;
+        return number == armed.index + 1 ? FAIL : PASS;
+    case TRAP_SHORT_ONLY: return is_it && call == TRAP_WRITES ? HALF : PASS;
+    case TRAP_KILL:
+    case TRAP_KILL_SHORT:
+        if (!is_it)
+            return PASS;
+        if (armed.action == TRAP_KILL_SHORT && call == TRAP_WRITES)
+            return HALF_AND_DIE;
+        raise(SIGKILL);
+        abort();
+    default: abort();
+    }
+}
+
+static int failed(void)
+{
+    errno = armed.error;
+    return -1;
+}
+
+static bool is_regular(int fd)
+{
+    struct stat status;
+    int before = errno;
+    bool result = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+    errno = before;
+    return result;
+}
+
+/* The function of this name behind ours. */
+static void next(const char *name, void *ret_function)
+{
+    void *function = dlsym(RTLD_NEXT, name);
+    if (function == NULL)
+        abort();
+    memcpy(ret_function, &function, sizeof function);
+}
+
+/* Declares `real`: the function behind name, found once. */
+#define REAL(result, name, parameters)                                                                                 \
+    static result(*_Atomic real) parameters;                                                                           \
+    if (real == NULL) {                                                                                                \
+        result(*found) parameters;                                                                                     \
+        next(#name, &found);                                                                                           \
+        real = found;                                                                                                  \
+    }
+
+/* Defines `int name parameters`, which calls the function behind it as real(arguments) unless it has to fail. */
+#define PASS_OR_FAIL(call, name, parameters, arguments)                                                                \
+    int name parameters                                                                                                \
+    {                                                                                                                  \
+        REAL(int, name, parameters)                                                                                    \
+        return judge(call) == FAIL ? failed() : real arguments;                                                        \
+    }
+
+static enum verdict judge_write(int fd)
+{
+    return is_armed && is_regular(fd) ? judge(TRAP_WRITES) : PASS;
+}
+
+/* Where a write stops half-way: as a disk does, between two sectors, when the process is to die of it. */
+static size_t half_of(size_t count, off_t offset, enum verdict verdict)
+{
+    size_t half = (count + 1) / 2;
+    if (verdict != HALF_AND_DIE)
+        return half;
+    uint64_t end = ((uint64_t)offset + half) / SECTOR_BYTES * SECTOR_BYTES;
+    return end > (uint64_t)offset ? (size_t)(end - (uint64_t)offset) : 0;
+}
+
+/* ---- Writes ---- */
+
+ssize_t pwrite(int fd, const void *bytes, size_t count, off_t offset)
+{
+    REAL(ssize_t, pwrite, (int, const void *, size_t, off_t))
+    enum verdict verdict = judge_write(fd);
+    if (verdict == FAIL)
+        return failed();
+    if (verdict == PASS)
+        return real(fd, bytes, count, offset);
+    ssize_t taken = real(fd, bytes, half_of(count, offset, verdict), offset);
+    if (verdict == HALF_AND_DIE)
+        raise(SIGKILL);
+    return taken;
+}
+
+ssize_t write(int fd, const void *bytes, size_t count)
+{
+    REAL(ssize_t, write, (int, const void *, size_t))
+    enum verdict verdict = judge_write(fd);
+    if (verdict == FAIL)
+        return failed();
+    if (verdict == PASS)
+        return real(fd, bytes, count);
+    ssize_t taken = real(fd, bytes, half_of(count, lseek(fd, 0, SEEK_CUR), verdict));
+    if (verdict == HALF_AND_DIE)
+        raise(SIGKILL);
+    return taken;
+}
+
+/* Half of them is the first piece alone, or half of it. */
+static ssize_t write_first(int fd, const struct iovec *pieces, int count, enum verdict verdict)
+{
+    REAL(ssize_t, write, (int, const void *, size_t))
+    size_t first = count > 1 ? pieces[0].iov_len : half_of(pieces[0].iov_len, lseek(fd, 0, SEEK_CUR), verdict);
+    ssize_t taken = real(fd, pieces[0].iov_base, first);
+    if (verdict == HALF_AND_DIE)
+        raise(SIGKILL);
+    return taken;
+}
+
+ssize_t writev(int fd, const struct iovec *pieces, int count)
+{
+    REAL(ssize_t, writev, (int, const struct iovec *, int))
+    enum verdict verdict = judge_write(fd);
+    if (verdict == FAIL)
+        return failed();
+    return verdict == PASS ? real(fd, pieces, count) : write_first(fd, pieces, count, verdict);
+}
+
+/* ---- Syncs, lengths, names ---- */
+
+PASS_OR_FAIL(TRAP_SYNCS, fdatasync, (int fd), (fd))
+PASS_OR_FAIL(TRAP_SYNCS, fsync, (int fd), (fd))
+PASS_OR_FAIL(TRAP_SYNCS, msync, (void *address, size_t length, int flags), (address, length, flags))
+PASS_OR_FAIL(TRAP_TRUNCATES, ftruncate, (int fd, off_t length), (fd, length))
+PASS_OR_FAIL(TRAP_NAMES, rename, (const char *from, const char *to), (from, to))
+PASS_OR_FAIL(TRAP_NAMES, renameat, (int from_fd, const char *from, int to_fd, const char *to),
+             (from_fd, from, to_fd, to))
+PASS_OR_FAIL(TRAP_NAMES, unlink, (const char *path), (path))
+PASS_OR_FAIL(TRAP_NAMES, unlinkat, (int fd, const char *path, int flags), (fd, path, flags))
+PASS_OR_FAIL(TRAP_NAMES, mkdir, (const char *path, mode_t mode), (path, mode))
+PASS_OR_FAIL(TRAP_NAMES, mkdirat, (int fd, const char *path, mode_t mode), (fd, path, mode))
+
+/* ---- Reads, opens ---- */
+
+ssize_t pread(int fd, void *bytes, size_t count, off_t offset)
+{
+    REAL(ssize_t, pread, (int, void *, size_t, off_t))
+    return is_armed && is_regular(fd) && judge(TRAP_READS) == FAIL ? failed() : real(fd, bytes, count, offset);
+}
+
+int open(const char *path, int flags, ...)
+{
+    va_list rest;
+    va_start(rest, flags);
+    mode_t mode = (flags & O_CREAT) != 0 ? va_arg(rest, mode_t) : 0;
+    va_end(rest);
+    REAL(int, open, (const char *, int, ...))
+    return judge(TRAP_OPENS) == FAIL ? failed() : real(path, flags, mode);
+}
+
+int openat(int fd, const char *path, int flags, ...)
+{
+    va_list rest;
+    va_start(rest, flags);
+    mode_t mode = (flags & O_CREAT) != 0 ? va_arg(rest, mode_t) : 0;
+    va_end(rest);
+    REAL(int, openat, (int, const char *, int, ...))
+    return judge(TRAP_OPENS) == FAIL ? failed() : real(fd, path, flags, mode);
+}

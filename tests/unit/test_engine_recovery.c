@@ -1,0 +1,595 @@
+/*
+ * Tests of settle_open() on what a crash, a lost file or damage left: what is rebuilt, what is refused, and that a refusal
+ * changes nothing.
+ */
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "journal/base/crc32c.h"
+#include "tests/lib/expect.h"
+#include "tests/lib/rig.h"
+#include "tests/lib/tree.h"
+
+SETTLE_SUITE(engine_recovery);
+
+static bool file_exists(const char *path)
+{
+    struct stat status;
+    return lstat(path, &status) == 0;
+}
+
+static void path_in(struct rig *rig, const char *name, char ret_path[TEMPDIR_PATH_BYTES])
+{
+    tempdir_join(ret_path, rig->data, name);
+}
+
+/* ---- A history to recover: assets, sources, all kinds of outcomes, several segments ---- */
+
+static void make_history(struct rig *rig)
+{
+    settle_source_position source;
+    rig_make(rig);
+    rig_open(rig);
+    EXPECT_OK(settle_source_open(rig->engine, (settle_text){"file", 4}, &source, &test_error));
+    rig_submit(rig, rig_deposit(1, RIG_USDT, 1000, 1));
+    rig_submit(rig, rig_deposit(2, RIG_BTC, 300, 1));
+    rig_submit(rig, rig_trade("T-1", 1, 2, 100, 400, 2));
+    rig_submit(rig, rig_withdrawal(1, RIG_USDT, 601, 3));
+    rig_submit(rig, rig_deposit(1, RIG_USDT, 1000, 1));
+    rig_submit(rig, rig_with_id(rig_deposit(3, RIG_USDT, 7, 9), "given"));
+    rig_deposits(rig, 1000, 200); /* to user 1 */
+    settle_event last = rig_deposit(1, RIG_USDT, 1, 9999);
+    last.end = (settle_source_position){source.source, 4711, 42};
+    rig_submit(rig, last);
+}
+
+#define HISTORY_EVENTS 207u
+
+static void expect_history(struct rig *rig)
+{
+    settle_asset asset;
+    settle_source_position source;
+    EXPECT_OK(settle_asset_by_id(rig->engine, RIG_BTC, &asset));
+    cr_assert(asset.scale == 8 && strcmp(asset.symbol, "BTC") == 0);
+    cr_assert(rig_available(rig, 1, RIG_USDT) == 801 && rig_available(rig, 1, RIG_BTC) == 100);
+    cr_assert(rig_available(rig, 2, RIG_USDT) == 400 && rig_available(rig, 2, RIG_BTC) == 200);
+    cr_assert(rig_available(rig, SETTLE_USER_EXTERNAL, RIG_USDT) == -1208);
+    EXPECT_OK(settle_source_open(rig->engine, (settle_text){"file", 4}, &source, &test_error));
+    cr_assert(source.offset_bytes == 4711 && source.line == 42);
+    settle_result result = rig_submit(rig, rig_deposit(1, RIG_USDT, 1000, 1));
+    cr_assert(result.outcome == SETTLE_DUPLICATE && result.first_seq == 1 && result.seq > HISTORY_EVENTS);
+    result = rig_submit(rig, rig_with_id(rig_deposit(3, RIG_USDT, 8, 9), "given"));
+    cr_assert(result.outcome == SETTLE_CONFLICT && result.first_seq == 6);
+    result = rig_submit(rig, rig_withdrawal(1, RIG_USDT, 601, 3));
+    cr_assert(result.outcome == SETTLE_DUPLICATE && result.first_seq == 4, "the id of a rejected event");
+    result = rig_submit(rig, rig_trade("T-1", 1, 2, 100, 400, 2));
+    cr_assert(result.outcome == SETTLE_DUPLICATE && result.first_seq == 3);
+    settle_lifecycle *life = NULL;
+    EXPECT_OK(settle_lifecycle_get(rig->engine, (settle_text){"trade_T-1", 9}, &life, &test_error));
+    cr_assert(life->leg_count == 4 && life->first.result.seq == 3 && life->first.persisted_us > 0);
+    settle_lifecycle_free(life);
+}
+
+static void open_again(struct rig *rig)
+{
+    cr_assert(rig_try_open(rig) == SETTLE_OK, "%s", rig->error.text);
+}
+
+/* ---- Nothing wrong ---- */
+
+Test(engine_recovery, opening_and_closing_changes_nothing)
+{
+    struct rig rig;
+    make_history(&rig);
+    rig_close(&rig);
+    char *before = tree_listing(rig.data);
+    rig_log_clear(&rig);
+    open_again(&rig);
+    rig_close(&rig);
+    char *after = tree_listing(rig.data);
+    cr_assert_str_eq(after, before);
+    cr_assert_str_eq(rig.log, "", "%s", rig.log);
+    free(before);
+    free(after);
+    open_again(&rig);
+    expect_history(&rig);
+    rig_remove(&rig);
+}
+
+/* ---- The store ---- */
+
+Test(engine_recovery, a_lost_store_is_rebuilt)
+{
+    struct rig rig;
+    char path[TEMPDIR_PATH_BYTES];
+    make_history(&rig);
+    rig_close(&rig);
+    path_in(&rig, "store", path);
+    tempdir_remove(path);
+    rig_log_clear(&rig);
+    open_again(&rig);
+    cr_assert(rig_logged(&rig, "207 events of the journal are not in the store"), "%s", rig.log);
+    expect_history(&rig);
+    rig_reopen(&rig);
+    expect_history(&rig);
+    rig_remove(&rig);
+}
+
+Test(engine_recovery, a_store_that_lost_its_data_file_is_rebuilt)
+{
+    struct rig rig;
+    char path[TEMPDIR_PATH_BYTES];
+    make_history(&rig);
+    rig_close(&rig);
+    path_in(&rig, "store/data.mdb", path);
+    cr_assert(remove(path) == 0);
+    open_again(&rig);
+    expect_history(&rig);
+    rig_remove(&rig);
+}
+
+Test(engine_recovery, an_older_store_is_brought_up_to_the_journal)
+{
+    struct rig rig;
+    char store[TEMPDIR_PATH_BYTES], old[TEMPDIR_PATH_BYTES];
+    rig_make(&rig);
+    rig_open(&rig);
+    rig_deposits(&rig, 1, 10);
+    rig_close(&rig);
+    path_in(&rig, "store", store);
+    tempdir_join(old, rig.base, "old-store");
+    tree_copy(store, old);
+    open_again(&rig);
+    rig_deposits(&rig, 100, 200);
+    rig_close(&rig);
+    tempdir_remove(store);
+    tree_copy(old, store);
+    open_again(&rig);
+    cr_assert(rig_logged(&rig, "200 events of the journal are not in the store"), "%s", rig.log);
+    cr_assert(rig_available(&rig, 1, RIG_USDT) == 210);
+    cr_assert(rig_submit(&rig, rig_deposit(1, RIG_USDT, 1, 150)).outcome == SETTLE_DUPLICATE);
+    rig_remove(&rig);
+}
+
+/* The damaged store is kept beside the new one, and the log says so. */
+static void expect_set_aside(struct rig *rig)
+{
+    char aside[TEMPDIR_PATH_BYTES];
+    path_in(rig, "store.damaged-1", aside);
+    cr_assert(!file_exists(aside));
+    rig_log_clear(rig);
+    open_again(rig);
+    cr_assert(file_exists(aside));
+    cr_assert(rig_logged(rig, "warning: the store") && rig_logged(rig, "store.damaged-1"), "%s", rig->log);
+    expect_history(rig);
+    rig_reopen(rig);
+    expect_history(rig);
+}
+
+Test(engine_recovery, a_store_cut_short_is_set_aside_and_rebuilt)
+{
+    struct rig rig;
+    char path[TEMPDIR_PATH_BYTES];
+    make_history(&rig);
+    rig_close(&rig);
+    path_in(&rig, "store/data.mdb", path);
+    tree_truncate(path, 4096 * 3);
+    expect_set_aside(&rig);
+    rig_remove(&rig);
+}
+
+Test(engine_recovery, a_store_of_garbage_is_set_aside_and_rebuilt)
+{
+    struct rig rig;
+    char path[TEMPDIR_PATH_BYTES], garbage[8192];
+    make_history(&rig);
+    rig_close(&rig);
+    memset(garbage, 0xa5, sizeof garbage);
+    path_in(&rig, "store/data.mdb", path);
+    tree_write(path, 0, garbage, sizeof garbage);
+    expect_set_aside(&rig);
+    rig_remove(&rig);
+}
+
+Test(engine_recovery, the_store_of_another_journal_is_set_aside)
+{
+    struct rig rig, other;
+    char path[TEMPDIR_PATH_BYTES], others[TEMPDIR_PATH_BYTES];
+    make_history(&rig);
+    rig_close(&rig);
+    rig_make(&other);
+    rig_open(&other);
+    rig_deposits(&other, 1, 10);
+    rig_close(&other);
+    path_in(&rig, "store", path);
+    tempdir_remove(path);
+    path_in(&other, "store", others);
+    tree_copy(others, path);
+    expect_set_aside(&rig);
+    rig_remove(&other);
+    rig_remove(&rig);
+}
+
+/* Finds every place where the bytes stand. */
+static size_t find_bytes(const unsigned char *bytes, size_t count, const void *wanted, size_t wanted_count, size_t from)
+{
+    for (size_t at = from; at + wanted_count <= count; at++)
+        if (memcmp(bytes + at, wanted, wanted_count) == 0)
+            return at;
+    return count;
+}
+
+static unsigned flip_all(struct rig *rig, const void *wanted, size_t wanted_count)
+{
+    char path[TEMPDIR_PATH_BYTES];
+    size_t count;
+    unsigned found = 0;
+    path_in(rig, "store/data.mdb", path);
+    unsigned char *bytes = tree_read(path, &count);
+    for (size_t at = find_bytes(bytes, count, wanted, wanted_count, 0); at < count;
+         at = find_bytes(bytes, count, wanted, wanted_count, at + 1), found++)
+        tree_flip_bit(path, at + wanted_count + 3, 2); /* in the value or checksum behind it */
+    free(bytes);
+    return found;
+}
+
+Test(engine_recovery, a_balance_that_rotted_in_the_store_is_never_served)
+{
+    static const unsigned char user_3_usdt[] = {0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 2}; /* big-endian, as the keys are */
+    struct rig rig;
+    make_history(&rig);
+    rig_close(&rig);
+    cr_assert(flip_all(&rig, user_3_usdt, sizeof user_3_usdt) > 0);
+    expect_set_aside(&rig);
+    cr_assert(rig_available(&rig, 3, RIG_USDT) == 7);
+    rig_remove(&rig);
+}
+
+/* Ids are not read at open: the rot is met when the id is asked for. That stops the engine, and opening it again mends it. */
+Test(engine_recovery, an_id_that_rotted_in_the_store_stops_the_engine_and_is_mended_by_the_next_open)
+{
+    struct rig rig;
+    char aside[TEMPDIR_PATH_BYTES];
+    settle_event event = rig_with_id(rig_deposit(3, RIG_USDT, 7, 9), "given");
+    settle_result result;
+    make_history(&rig);
+    rig_close(&rig);
+    cr_assert(flip_all(&rig, "given", 5) > 0);
+    open_again(&rig);
+    EXPECT_STATUS(settle_submit(rig.engine, &event, 1, &result, &test_error), SETTLE_E_LATCHED);
+    cr_assert(strstr(test_error.text, "damaged") != NULL, "%s", test_error.text);
+    cr_assert(settle_close(rig.engine, NULL) == SETTLE_E_LATCHED);
+    rig.engine = NULL;
+    open_again(&rig);
+    expect_history(&rig);
+    path_in(&rig, "store.damaged-1", aside);
+    cr_assert(file_exists(aside));
+    rig_remove(&rig);
+}
+
+/* ---- The journal: refusals that change nothing ---- */
+
+static void expect_refused(struct rig *rig, const char *file, uint64_t *ret_offset, uint64_t *ret_seq)
+{
+    char *before = tree_listing(rig->data);
+    settle *engine = NULL;
+    for (int attempt = 0; attempt < 2; attempt++) {
+        EXPECT_STATUS(settle_open(rig->data, &rig->options, &engine, &test_error), SETTLE_E_CORRUPT);
+        cr_assert(engine == NULL);
+        cr_assert(strstr(test_error.file, file) != NULL, "file '%s': %s", test_error.file, test_error.text);
+        cr_assert(test_error.text[0] != '\0');
+        char *after = tree_listing(rig->data);
+        cr_assert_str_eq(after, before);
+        free(after);
+    }
+    free(before);
+    *ret_offset = test_error.offset_bytes;
+    *ret_seq = test_error.seq;
+}
+
+static const char *base_name(const char *path)
+{
+    return strrchr(path, '/') + 1;
+}
+
+/* Offset behind the last byte that is not zero. */
+static uint64_t used_bytes(const char *path)
+{
+    size_t count;
+    unsigned char *bytes = tree_read(path, &count);
+    while (count > 0 && bytes[count - 1] == 0)
+        count--;
+    free(bytes);
+    return count;
+}
+
+static uint64_t u64_at(const unsigned char *bytes)
+{
+    uint64_t value = 0;
+    for (int i = 7; i >= 0; i--)
+        value = value << 8 | bytes[i];
+    return value;
+}
+
+/* Length and first seq of the frame at an offset (docs/journal-format.md). */
+static uint32_t frame_length_at(const char *path, uint64_t offset, uint64_t *ret_first_seq)
+{
+    size_t count;
+    unsigned char *bytes = tree_read(path, &count);
+    cr_assert(offset + 64 <= count && memcmp(bytes + offset, "FRM1", 4) == 0);
+    uint32_t length = (uint32_t)u64_at(bytes + offset + 4);
+    *ret_first_seq = u64_at(bytes + offset + 8);
+    free(bytes);
+    return length;
+}
+
+Test(engine_recovery, a_journal_cut_behind_the_store_is_refused_and_nothing_is_changed)
+{
+    struct rig rig;
+    uint64_t offset, seq, first_seq;
+    make_history(&rig);
+    rig_close(&rig);
+    struct tree_segments segments = tree_segments(rig.data);
+    const char *last = segments.paths[segments.count - 1];
+    uint32_t length = frame_length_at(last, 512, &first_seq);
+    size_t count = used_bytes(last) - 512 - length;
+    unsigned char *zeros = calloc(1, count);
+    tree_write(last, 512 + length, zeros, count); /* the first frame of the last segment stays */
+    free(zeros);
+    expect_refused(&rig, base_name(last), &offset, &seq);
+    cr_assert(offset == 512 + length && seq > first_seq && seq <= HISTORY_EVENTS, "offset %d", (int)offset);
+    cr_assert(strstr(test_error.text, "207") != NULL, "up to which event: %s", test_error.text);
+    tree_segments_free(&segments);
+    rig_remove(&rig);
+}
+
+Test(engine_recovery, a_journal_without_its_last_segment_is_refused_and_nothing_is_changed)
+{
+    struct rig rig;
+    uint64_t offset, seq;
+    make_history(&rig);
+    rig_close(&rig);
+    struct tree_segments segments = tree_segments(rig.data);
+    cr_assert(segments.count > 2);
+    cr_assert(remove(segments.paths[segments.count - 1]) == 0);
+    expect_refused(&rig, "journal", &offset, &seq);
+    tree_segments_free(&segments);
+    rig_remove(&rig);
+}
+
+Test(engine_recovery, a_journal_without_a_segment_in_the_middle_is_refused_and_nothing_is_changed)
+{
+    struct rig rig;
+    uint64_t offset, seq;
+    make_history(&rig);
+    rig_close(&rig);
+    struct tree_segments segments = tree_segments(rig.data);
+    cr_assert(remove(segments.paths[1]) == 0);
+    expect_refused(&rig, ".seg", &offset, &seq);
+    tree_segments_free(&segments);
+    rig_remove(&rig);
+}
+
+/* A new journal in its place would be a quiet loss of everything. */
+Test(engine_recovery, a_store_without_a_journal_is_refused_and_nothing_is_changed)
+{
+    struct rig rig;
+    char path[TEMPDIR_PATH_BYTES];
+    uint64_t offset, seq;
+    make_history(&rig);
+    rig_close(&rig);
+    path_in(&rig, "journal", path);
+    tempdir_remove(path);
+    expect_refused(&rig, "journal", &offset, &seq);
+    cr_assert(settle_create(rig.data, &rig.options, NULL) == SETTLE_E_CORRUPT);
+    rig_remove(&rig);
+}
+
+static void flip_in_last_segment(struct rig *rig, bool with_store)
+{
+    uint64_t offset, seq, first_seq;
+    struct tree_segments segments = tree_segments(rig->data);
+    const char *last = segments.paths[segments.count - 1];
+    uint32_t length = frame_length_at(last, 512, &first_seq);
+    if (!with_store) {
+        char store[TEMPDIR_PATH_BYTES];
+        path_in(rig, "store", store);
+        tempdir_remove(store);
+    }
+    for (uint32_t at = 0; at < length; at += 37) {
+        tree_flip_bit(last, 512 + at, at % 8);
+        expect_refused(rig, base_name(last), &offset, &seq);
+        cr_assert(offset >= 512 && offset <= 512 + at, "byte %u: offset %d", at, (int)offset);
+        cr_assert(seq >= first_seq && seq <= HISTORY_EVENTS);
+        tree_flip_bit(last, 512 + at, at % 8);
+    }
+    tree_segments_free(&segments);
+}
+
+Test(engine_recovery, a_flipped_bit_in_the_last_segment_is_refused_and_nothing_is_changed)
+{
+    struct rig rig;
+    make_history(&rig);
+    rig_close(&rig);
+    flip_in_last_segment(&rig, true);
+    open_again(&rig);
+    expect_history(&rig);
+    rig_remove(&rig);
+}
+
+Test(engine_recovery, a_damaged_journal_is_refused_also_without_a_store_and_nothing_is_changed)
+{
+    struct rig rig;
+    make_history(&rig);
+    rig_close(&rig);
+    flip_in_last_segment(&rig, false);
+    open_again(&rig);
+    expect_history(&rig);
+    rig_remove(&rig);
+}
+
+Test(engine_recovery, a_damaged_journal_is_refused_also_with_a_damaged_store_and_nothing_is_changed)
+{
+    struct rig rig;
+    char path[TEMPDIR_PATH_BYTES];
+    uint64_t offset, seq;
+    make_history(&rig);
+    rig_close(&rig);
+    path_in(&rig, "store/data.mdb", path);
+    tree_truncate(path, 4096 * 3);
+    struct tree_segments segments = tree_segments(rig.data);
+    tree_flip_bit(segments.paths[0], 700, 3);
+    expect_refused(&rig, base_name(segments.paths[0]), &offset, &seq);
+    cr_assert(offset >= 512 && offset <= 700);
+    tree_segments_free(&segments);
+    rig_remove(&rig);
+}
+
+Test(engine_recovery, a_newer_format_is_unsupported_and_nothing_is_changed)
+{
+    struct rig rig;
+    settle *engine = NULL;
+    make_history(&rig);
+    rig_close(&rig);
+    struct tree_segments segments = tree_segments(rig.data);
+    const char *last = segments.paths[segments.count - 1];
+    size_t count;
+    tree_write(last, 8, "\x02", 1); /* the version */
+    unsigned char *bytes = tree_read(last, &count);
+    uint32_t crc = crc32c(0, bytes, 508);
+    tree_write(last, 508, &crc, 4);
+    free(bytes);
+    char *before = tree_listing(rig.data);
+    EXPECT_STATUS(settle_open(rig.data, &rig.options, &engine, &test_error), SETTLE_E_UNSUPPORTED);
+    char *after = tree_listing(rig.data);
+    cr_assert_str_eq(after, before);
+    free(before);
+    free(after);
+    tree_segments_free(&segments);
+    rig_remove(&rig);
+}
+
+/* ---- Torn tails ---- */
+
+/* A frame on its way when the machine stopped: its first `bytes` bytes are there. */
+static void tear(struct rig *rig, struct rig *ret_torn, size_t bytes)
+{
+    struct tree_segments before = tree_segments(rig->data);
+    uint64_t end = used_bytes(before.paths[before.count - 1]);
+    rig_make(ret_torn);
+    tree_copy(rig->data, ret_torn->data); /* before the next frame */
+    rig_submit(rig, rig_deposit(9, RIG_USDT, 9, end));
+    struct tree_segments after = tree_segments(rig->data), torn = tree_segments(ret_torn->data);
+    if (after.count == before.count) {
+        size_t count;
+        uint64_t begin = (end + 63) / 64 * 64;
+        unsigned char *segment = tree_read(after.paths[after.count - 1], &count);
+        tree_write(torn.paths[torn.count - 1], begin, segment + begin, bytes);
+        free(segment);
+    }
+    tree_segments_free(&before);
+    tree_segments_free(&after);
+    tree_segments_free(&torn);
+}
+
+Test(engine_recovery, a_torn_frame_is_kept_aside_and_cut_and_the_rest_goes_on)
+{
+    struct rig rig, torn;
+    rig_make(&rig);
+    rig.options.segment_bytes = 1 << 20; /* so that no frame of this test begins a segment */
+    rig_open(&rig);
+    rig_deposits(&rig, 1, 5);
+    for (size_t bytes = 1; bytes <= 225; bytes += 32) {
+        settle_result result;
+        settle_balance balance;
+        EXPECT_OK(settle_flush(rig.engine, &test_error));
+        EXPECT_OK(settle_balance_get(rig.engine, 1, RIG_USDT, &balance, &test_error));
+        tear(&rig, &torn, bytes);
+        open_again(&torn);
+        cr_assert(rig_logged(&torn, "torn frame") && rig_logged(&torn, ".torn-"), "%zu: %s", bytes, torn.log);
+        cr_assert(rig_available(&torn, 1, RIG_USDT) == balance.available);
+        result = rig_submit(&torn, rig_deposit(1, RIG_USDT, 1, 777777));
+        cr_assert(result.outcome == SETTLE_ACCEPTED);
+        rig_log_clear(&torn);
+        rig_reopen(&torn);
+        cr_assert(!rig_logged(&torn, "torn"), "%s", torn.log);
+        cr_assert(rig_available(&torn, 1, RIG_USDT) == balance.available + 1);
+        rig_remove(&torn);
+    }
+    rig_remove(&rig);
+}
+
+/* ---- PERSISTED ---- */
+
+static void expect_all_persisted(struct rig *rig, uint64_t ts_ms_from, size_t count)
+{
+    for (uint64_t ts_ms = ts_ms_from; ts_ms < ts_ms_from + count; ts_ms++) {
+        settle_lifecycle *life = NULL;
+        char id[SETTLE_EVENT_ID_BYTES_MAX + 1];
+        settle_event event = rig_deposit(1, RIG_USDT, 1, ts_ms);
+        size_t bytes = settle_event_id_format(&event, id);
+        EXPECT_OK(settle_lifecycle_get(rig->engine, (settle_text){id, bytes}, &life, &test_error));
+        cr_assert(life->first.persisted_us > 0, "%s", id);
+        settle_lifecycle_free(life);
+    }
+}
+
+/* A process that submits events one by one and is killed before it records the last ones as PERSISTED. */
+static void submit_and_die(struct rig *rig, size_t count, bool with_checkpoint)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        rig->options.commit_interval_us_max = 60000000; /* PERSISTED only together with the next event */
+        rig->options.checkpoint_events_max = with_checkpoint ? 1 : 4194304;
+        rig->options.checkpoint_interval_ms = with_checkpoint ? 1 : 3600000;
+        rig_open(rig);
+        for (uint64_t i = 0; i < count; i++)
+            rig_submit(rig, rig_deposit(1, RIG_USDT, 1, i));
+        usleep(with_checkpoint ? 20000 : 0);
+        kill(getpid(), SIGKILL);
+    }
+    int status;
+    cr_assert(waitpid(child, &status, 0) == child && WIFSIGNALED(status));
+}
+
+Test(engine_recovery, what_a_crash_left_unrecorded_is_recorded_as_persisted)
+{
+    for (size_t count = 1; count <= 40; count += 3) {
+        struct rig rig;
+        rig_make(&rig);
+        submit_and_die(&rig, count, count % 2 == 0);
+        open_again(&rig);
+        expect_all_persisted(&rig, 0, count);
+        rig_remove(&rig);
+    }
+}
+
+/* The walk at open begins in a segment whose only frame has no PERSISTED record: how far that has come, the store knows. */
+Test(engine_recovery, the_first_event_of_a_segment_is_recorded_as_persisted_after_a_crash)
+{
+    bool was_met = false;
+    for (size_t count = 10; count <= 60 && !was_met; count++) {
+        struct rig rig;
+        rig_make(&rig);
+        rig_open(&rig);
+        for (uint64_t i = 0; i < count; i++)
+            rig_submit(&rig, rig_deposit(1, RIG_USDT, 1, 1000 + i));
+        rig_close(&rig);
+        struct tree_segments before = tree_segments(rig.data);
+        submit_and_die(&rig, 1, true); /* everything before it is PERSISTED: its frame has no such record */
+        struct tree_segments after = tree_segments(rig.data);
+        was_met = after.count > before.count;
+        open_again(&rig);
+        expect_all_persisted(&rig, 0, 1);
+        tree_segments_free(&before);
+        tree_segments_free(&after);
+        rig_remove(&rig);
+    }
+    cr_assert(was_met, "no event began a segment");
+}

@@ -86,6 +86,8 @@ static void complete(settle *e, settle_status status)
     size_t ready = 0;
     while (ready < e->pending_count && (status != SETTLE_OK || e->pending[ready].frame_number <= e->durable_number))
         ready++;
+    if (ready == 0)
+        return; /* there may be no list yet */
     for (size_t i = 0; i < ready; i++) {
         struct pending pending = e->pending[i];
         pthread_mutex_unlock(&e->mutex);
@@ -178,7 +180,9 @@ settle_status settle_flush(settle *engine, settle_error *error)
     pthread_mutex_lock(&e->mutex);
     uint64_t last_seq = e->next_seq - 1;
     e->flushing++;
-    settle_status status = commit_wait(e, e->open_number, error);
+    settle_status status = engine_check(e, error); /* also where nothing is left to wait for */
+    if (status == SETTLE_OK)
+        status = commit_wait(e, e->open_number, error);
     while (status == SETTLE_OK && e->persisted_durable_seq < last_seq) {
         status = engine_check(e, error);
         if (status != SETTLE_OK)

@@ -57,7 +57,6 @@ struct store_snapshot {
     struct store *store;
     MDB_txn *txn;
     MDB_cursor *cursors[STORE_TABLE_COUNT]; /* for single entries; opened when first used */
-    bool is_bound[STORE_TABLE_COUNT];       /* the cursor belongs to the transaction as it is now */
     bool is_active;
 };
 
@@ -111,11 +110,22 @@ static struct store_bytes bytes_of(MDB_val val)
     return (struct store_bytes){val.mv_data, val.mv_size};
 }
 
+/* The cursor of a transaction for a table, opened when first asked for. */
+static int cursor_of(MDB_txn *txn, const struct store *store, MDB_cursor *cursors[STORE_TABLE_COUNT],
+                     enum store_table table, MDB_cursor **ret_cursor)
+{
+    assert((unsigned)table < STORE_TABLE_COUNT);
+    int code = cursors[table] ? MDB_SUCCESS : mdb_cursor_open(txn, store->tables[table], &cursors[table]);
+    *ret_cursor = cursors[table];
+    return code;
+}
+
 static void cursors_close(MDB_cursor *cursors[STORE_TABLE_COUNT])
 {
     for (int i = 0; i < STORE_TABLE_COUNT; i++) {
         if (cursors[i])
             mdb_cursor_close(cursors[i]);
+        cursors[i] = NULL;
     }
 }
 
@@ -368,8 +378,8 @@ void store_snapshot_rest(struct store_snapshot *snapshot)
 {
     if (!snapshot->is_active)
         return;
+    cursors_close(snapshot->cursors);
     mdb_txn_reset(snapshot->txn);
-    memset(snapshot->is_bound, 0, sizeof(snapshot->is_bound));
     snapshot->is_active = false;
     store_gate_leave(&snapshot->store->gate);
 }
@@ -386,7 +396,6 @@ void store_snapshot_close(struct store_snapshot *snapshot)
         return;
     struct store *store = snapshot->store;
     store_snapshot_rest(snapshot);
-    cursors_close(snapshot->cursors);
     if (snapshot->txn)
         mdb_txn_abort(snapshot->txn);
     assert(store->snapshot_count > 0);
@@ -402,19 +411,6 @@ static bool snapshot_is_overtaken(const struct store_snapshot *snapshot)
     MDB_envinfo info;
     return mdb_env_info(snapshot->store->env, &info) != MDB_SUCCESS ||
            info.me_last_txnid > mdb_txn_id(snapshot->txn) + 1;
-}
-
-static int snapshot_cursor(struct store_snapshot *snapshot, enum store_table table, MDB_cursor **ret_cursor)
-{
-    MDB_cursor **cursor = &snapshot->cursors[table];
-    int code = MDB_SUCCESS;
-    if (!*cursor)
-        code = mdb_cursor_open(snapshot->txn, snapshot->store->tables[table], cursor);
-    else if (!snapshot->is_bound[table])
-        code = mdb_cursor_renew(snapshot->txn, *cursor);
-    snapshot->is_bound[table] = code == MDB_SUCCESS;
-    *ret_cursor = *cursor;
-    return code;
 }
 
 /* MDB_NOTFOUND: nothing stands before the place. */
@@ -443,7 +439,7 @@ settle_status store_table_find(struct store_snapshot *snapshot, enum store_table
     assert(key.count > 0);
     struct store_place place = {.value = {NULL, 0}};
     MDB_cursor *cursor;
-    int code = snapshot_cursor(snapshot, table, &cursor);
+    int code = cursor_of(snapshot->txn, snapshot->store, snapshot->cursors, table, &cursor);
     if (code == MDB_SUCCESS)
         code = find_place(cursor, key, &place);
     if (snapshot_is_overtaken(snapshot))
@@ -490,25 +486,13 @@ static settle_status fail_write(struct store_writer *writer, int code, settle_er
     return fail_lmdb(error, code, "cannot write the store");
 }
 
-static int writer_cursor(struct store_writer *writer, enum store_table table, MDB_cursor **ret_cursor)
-{
-    assert((unsigned)table < STORE_TABLE_COUNT);
-    if (!writer->cursors[table]) {
-        int code = mdb_cursor_open(writer->txn, writer->store->tables[table], &writer->cursors[table]);
-        if (code != MDB_SUCCESS)
-            return code;
-    }
-    *ret_cursor = writer->cursors[table];
-    return MDB_SUCCESS;
-}
-
 settle_status store_writer_get(struct store_writer *writer, enum store_table table, struct store_bytes key,
                                struct store_bytes *ret_value, settle_error *error)
 {
     assert(key.count > 0);
     MDB_cursor *cursor;
     MDB_val k = val_of(key), v;
-    int code = writer_cursor(writer, table, &cursor);
+    int code = cursor_of(writer->txn, writer->store, writer->cursors, table, &cursor);
     if (code == MDB_SUCCESS)
         code = mdb_cursor_get(cursor, &k, &v, MDB_SET);
     if (code != MDB_SUCCESS && code != MDB_NOTFOUND)
@@ -524,7 +508,7 @@ static settle_status writer_put(struct store_writer *writer, enum store_table ta
     assert(key.count > 0 && value.count > 0);
     MDB_cursor *cursor;
     MDB_val k = val_of(key), v = val_of(value);
-    int code = writer_cursor(writer, table, &cursor);
+    int code = cursor_of(writer->txn, writer->store, writer->cursors, table, &cursor);
     if (code == MDB_SUCCESS)
         code = mdb_cursor_put(cursor, &k, &v, flag);
     if (code != MDB_SUCCESS && code != MDB_KEYEXIST)

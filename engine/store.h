@@ -32,7 +32,7 @@ struct store_arrival {
     uint64_t first_position, position;
 };
 
-/* What a checkpoint adds: the accounts changed (their newest state), and everything new. Arrays are sorted in place. */
+/* What a checkpoint adds: the accounts changed (their newest state), and everything new, in any order. */
 struct store_batch {
     const struct accounts *accounts;
     struct store_id *ids;
@@ -56,7 +56,9 @@ struct source_entry {
  * Opens `store/` in the data directory. write: creates it when absent, for `journal_id`. Read-only: SETTLE_E_NOT_FOUND when
  * absent; works on a read-only mount and beside a writer in another process.
  * SETTLE_E_CORRUPT: damaged, of another journal, or of another format: the caller sets it aside (store_set_aside) or, when
- * reading, goes without. LMDB allows one open of an environment a process.
+ * reading, goes without. SETTLE_E_ACCESS, when reading: lock.mdb cannot be written and a writer is at work, so that the store
+ * cannot be read safely (the same from snapshots later); also a file that is not what it must be.
+ * LMDB allows one open of an environment a process.
  */
 settle_status store_open(int data_fd, const char *data_path, bool write, const uint8_t journal_id[16],
                          const struct mem *mem, struct store **ret_store, settle_error *error);
@@ -64,7 +66,11 @@ void store_close(struct store *store); /* NULL is fine */
 /* Renames `store` to `store.damaged-N`, N the first free number; the name is written to ret_name. */
 settle_status store_set_aside(int data_fd, char ret_name[32], settle_error *error);
 
-/* A snapshot. Every reading call needs one; keep it short: pages it can see are not reused. One thread at a time. */
+/*
+ * A snapshot. Every reading call needs one; keep it short: pages it can see are not reused. One thread at a time. A thread
+ * has at most one that is not at rest, and none while it calls store_apply(): where the map must grow, that waits until
+ * all snapshots of the process rest (30 seconds at most, then SETTLE_E_NO_SPACE).
+ */
 struct store_snapshot;
 settle_status store_snapshot_open(struct store *store, struct store_snapshot **ret_snapshot, settle_error *error);
 settle_status store_snapshot_renew(struct store_snapshot *snapshot, settle_error *error); /* see what came since */

@@ -25,7 +25,7 @@ enum {
     LOCK_BYTES = 32768, /* what READERS_MAX in store.c makes LMDB take */
 };
 
-/* With `bytes` zeros, also where a crash or a full disk left it shorter. */
+/* At least `bytes` long, of zeros; one that a crash or a full disk left shorter is only added to: it may be in use. */
 static settle_status create_absent(int store_fd, const char *name, off_t bytes, bool *created, settle_error *error)
 {
     struct stat st;
@@ -36,7 +36,8 @@ static settle_status create_absent(int store_fd, const char *name, off_t bytes, 
     settle_status status = file_open_at(store_fd, name, exists ? FILE_WRITE : FILE_CREATE, &fd, error);
     if (status != SETTLE_OK)
         return status;
-    status = file_write_zeros(fd, name, 0, (uint64_t)bytes, error);
+    uint64_t present = exists ? (uint64_t)st.st_size : 0;
+    status = file_write_zeros(fd, name, present, (uint64_t)bytes - present, error);
     file_close(fd);
     *created = true;
     return status;

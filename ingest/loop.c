@@ -95,10 +95,12 @@ static settle_status submit(struct loop *loop, settle_error *error)
     return SETTLE_OK;
 }
 
-/* Submits and waits until everything is durable and recorded as PERSISTED. */
+/* Submits and waits until everything is durable and recorded as PERSISTED, and the rejects are there to be read. */
 static settle_status flush(struct loop *loop, settle_error *error)
 {
     settle_status status = submit(loop, error);
+    if (status == SETTLE_OK)
+        status = reject_sync(&loop->reject, error);
     if (status != SETTLE_OK || !loop->is_unflushed)
         return status;
     status = settle_flush(loop->engine, error);

@@ -65,7 +65,8 @@ size_t record_encode_persisted(uint8_t *at, const struct record_persisted *persi
 size_t record_encode_asset(uint8_t *at, uint32_t time_delta_us, const settle_asset *asset);
 size_t record_encode_source(uint8_t *at, const struct record_source *source);
 
-/* Sets / computes the CRC of the record at `at` that stands at logical `position`. */
+/* Sets / computes the CRC of the record at `at` that stands at logical `position`. Its length is believed: check that
+ * so many bytes exist (or decode) first. */
 void record_seal(uint8_t *at, uint64_t position);
 uint32_t record_crc(const uint8_t *at, uint64_t position);
 

@@ -29,7 +29,8 @@ struct journal_writer {
     const struct mem *mem;
     int data_fd; /* borrowed */
     int journal_fd, segment_fd, watermark_fd;
-    struct segment_header header; /* of the current segment */
+    uint64_t segment_bytes; /* never changes: the planner reads it while the committer goes over to a new header */
+    struct segment_header header; /* of the current segment; the committer's */
     char name[SEGMENT_NAME_BYTES];
     uint64_t filled_bytes;   /* of the current segment: written with zeros or frames up to here */
     uint64_t next_position;  /* where the next frame begins; the planner's */
@@ -160,6 +161,7 @@ settle_status journal_writer_open(int data_fd, const struct mem *mem, const stru
     if (status == SETTLE_OK) {
         assert(list.count > 0);
         w->header = list.entries[list.count - 1].header;
+        w->segment_bytes = w->header.segment_bytes;
         memcpy(w->name, list.entries[list.count - 1].name, sizeof w->name);
         segment_list_free(&list);
         /* The last segment may have its header and nothing else: a crash just after it was made. The end is in the one before. */
@@ -217,7 +219,7 @@ const uint8_t *journal_writer_id(const struct journal_writer *writer)
 
 settle_status frame_buffer_init(struct journal_writer *writer, struct frame_buffer *buffer, settle_error *error)
 {
-    size_t capacity = writer->header.segment_bytes < FRAME_BYTES_MAX ? (size_t)writer->header.segment_bytes : FRAME_BYTES_MAX;
+    size_t capacity = writer->segment_bytes < FRAME_BYTES_MAX ? (size_t)writer->segment_bytes : FRAME_BYTES_MAX;
     uint8_t *bytes = mem_alloc(writer->mem, capacity, 1);
     if (bytes == NULL)
         return fail(error, SETTLE_E_NO_MEMORY, "no memory for a frame of %zu bytes", capacity);
@@ -235,13 +237,13 @@ void frame_buffer_deinit(struct journal_writer *writer, struct frame_buffer *buf
 /* What a frame that begins at this offset of a segment may take. */
 static uint64_t space_at(const struct journal_writer *w, uint64_t position)
 {
-    return w->header.segment_bytes - FRAME_ALIGN - position % w->header.segment_bytes;
+    return w->segment_bytes - FRAME_ALIGN - position % w->segment_bytes;
 }
 
 void frame_begin(struct journal_writer *writer, struct frame_buffer *buffer, uint64_t next_seq, uint64_t time_us)
 {
     assert(!buffer->is_open);
-    uint64_t size = writer->header.segment_bytes;
+    uint64_t size = writer->segment_bytes;
     if (writer->next_position % size > size - FRAME_ALIGN - FRAME_BYTES_MIN)
         writer->next_position = (writer->next_position / size + 1) * size + SEGMENT_HEADER_BYTES;
     uint64_t space = space_at(writer, writer->next_position);

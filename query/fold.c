@@ -10,10 +10,14 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "engine/projection.h"
 #include "engine/validate.h"
 #include "journal/base/status.h"
+
+/* Longest wait for a writer to tell how far the journal it found is durable. */
+#define WRITER_WAIT_MS_MAX 10000u
 
 settle_status fold_init(struct fold *fold, int data_fd, struct journal_reader *reader, const struct mem *mem,
                         settle_error *error)
@@ -290,5 +294,21 @@ settle_status fold_until(struct fold *fold, uint64_t position, settle_error *err
     settle_status status = SETTLE_OK;
     while (status == SETTLE_OK && fold->point.position < position)
         status = fold_next(fold, error);
+    return status;
+}
+
+settle_status fold_reach(struct fold *fold, uint64_t position, settle_error *error)
+{
+    settle_status status = fold_until(fold, position, error);
+    for (unsigned wait_ms = 0; status == SETTLE_E_END && wait_ms < WRITER_WAIT_MS_MAX; wait_ms++) {
+        bool may_grow = wait_ms == 0 || journal_reader_tail(fold->reader)->writer_is_live;
+        if (fold->at_end || fold->last_seq >= fold->until_seq || !may_grow)
+            return status;
+        if (wait_ms > 0)
+            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        status = journal_reader_refresh(fold->reader, error);
+        if (status == SETTLE_OK)
+            status = fold_until(fold, position, error);
+    }
     return status;
 }

@@ -38,6 +38,9 @@ void fold_deinit(struct fold *fold); /* also of a zeroed struct */
 settle_status fold_next(struct fold *fold, settle_error *error);
 /* Frames until the point has reached `position` (UINT64_MAX: all). SETTLE_E_END before that. */
 settle_status fold_until(struct fold *fold, uint64_t position, settle_error *error);
+/* The same to a point that is known to have been durable: a writer that has just begun may not say so yet, and is waited
+ * for. SETTLE_E_END: until_seq was reached, or the journal does not hold that point any more. */
+settle_status fold_reach(struct fold *fold, uint64_t position, settle_error *error);
 void fold_counts(const struct fold *fold, struct audit_counts *ret_counts);
 
 #endif

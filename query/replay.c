@@ -127,7 +127,8 @@ static settle_status fold_and_compare(struct replay *replay, settle_error *error
 {
     settle_error fault = {0};
     struct fold *fold = &replay->fold;
-    settle_status status = fold_until(fold, replay->live_end, &fault);
+    bool has_end = replay->live_end != UINT64_MAX;
+    settle_status status = has_end ? fold_reach(fold, replay->live_end, &fault) : fold_until(fold, UINT64_MAX, &fault);
     if (status == SETTLE_E_CORRUPT && fold->disagrees)
         return take_disagreement(replay, &fault, error);
     if (status != SETTLE_OK && status != SETTLE_E_END) {
@@ -135,6 +136,9 @@ static settle_status fold_and_compare(struct replay *replay, settle_error *error
             *error = fault;
         return status;
     }
+    bool has_stopped = fold->at_end || fold->last_seq >= fold->until_seq;
+    if (has_end && status == SETTLE_E_END && !has_stopped)
+        return fail(error, SETTLE_E_CORRUPT, "the journal ends before a point that was seen durable");
     if (replay->live.mem != NULL && fold->point.position == replay->live_end && !fold->at_end) {
         compare_accounts(replay, &replay->live);
         replay->result.store = replay->result.difference_count == 0 ? STORE_EQUAL : STORE_DIFFERS;

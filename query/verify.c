@@ -12,14 +12,12 @@
 #include <string.h>
 
 #include "engine/store_format.h"
-#include "journal/base/bytes.h"
 #include "journal/base/status.h"
 #include "query/fold.h"
 #include "query/internal.h"
 
 /* How often the writer may move the store on before we hold it still. */
 #define STORE_MOVES_MAX 8
-#define ZERO_CHECK_BYTES ((size_t)64 << 10)
 
 struct late_id { /* an id that is not in the store */
     uint64_t hash, position, seq;
@@ -27,7 +25,7 @@ struct late_id { /* an id that is not in the store */
 
 struct verify {
     const char *directory;
-    int data_fd, journal_fd;
+    int data_fd;
     struct journal_reader *reader;
     struct fold fold;
     struct store *store; /* NULL: absent or damaged */
@@ -259,77 +257,26 @@ static settle_status open_store(struct verify *v, settle_error *error)
 
 /* ---- The pass ---- */
 
-/* Behind the last frame of a segment that has a successor there are zeros to its end. */
-static settle_status check_sealed_rest(struct verify *v, uint64_t end, settle_error *error)
-{
-    uint64_t segment_bytes = journal_reader_segment_bytes(v->reader), offset = 0;
-    static const uint64_t unit = ZERO_CHECK_BYTES;
-    const char *name = journal_reader_place(v->reader, end, &offset);
-    if (offset == 0)
-        return SETTLE_OK; /* filled to the last byte */
-    int fd = -1;
-    uint8_t *bytes = mem_alloc(&mem_libc, 1, ZERO_CHECK_BYTES);
-    settle_status status = bytes == NULL ? fail(error, SETTLE_E_NO_MEMORY, "no memory for a read") : SETTLE_OK;
-    if (status == SETTLE_OK)
-        status = file_open_at(v->journal_fd, name, FILE_READ, &fd, error);
-    for (uint64_t at = offset; status == SETTLE_OK && at < segment_bytes; at += unit) {
-        size_t count = (size_t)(segment_bytes - at < unit ? segment_bytes - at : unit);
-        status = file_read_zeros(fd, name, at, bytes, count, error);
-        if (status == SETTLE_OK && !bytes_are_zero(bytes, count)) {
-            char file[SEGMENT_NAME_BYTES + 16];
-            snprintf(file, sizeof file, "journal/%s", name);
-            status = fail_at(error, SETTLE_E_CORRUPT, file, at, v->fold.point.next_seq,
-                             "bytes that are not zero behind the last frame of a full segment");
-        }
-    }
-    file_close(fd);
-    mem_free(&mem_libc, bytes);
-    return status;
-}
-
-static settle_status next_frame(struct verify *v, settle_error *error)
-{
-    uint64_t before = v->fold.point.position, unit = journal_reader_segment_bytes(v->reader);
-    settle_status status = fold_next(&v->fold, error);
-    if (status != SETTLE_OK || (before - 1) / unit == (v->fold.point.position - 1) / unit)
-        return status;
-    return check_sealed_rest(v, before, error);
-}
-
-/* All frames, and the store where its point is passed. */
+/* All frames, with the store compared where its point is passed. */
 static settle_status walk_journal(struct verify *v, settle_error *error)
 {
-    bool is_refreshed = false;
-    for (;;) {
-        settle_status status = SETTLE_OK;
-        while (v->store != NULL && !v->store_is_compared && v->fold.point.position >= v->meta.point.position &&
-               status == SETTLE_OK)
-            status = compare_store(v, error);
-        if (status == SETTLE_OK)
-            status = next_frame(v, error);
-        if (status == SETTLE_OK) {
-            is_refreshed = false;
-            continue;
-        }
-        if (status != SETTLE_E_END)
-            return status;
-        if (v->store == NULL || v->store_is_compared)
-            return SETTLE_OK;
-        if (is_refreshed)
+    settle_status status = SETTLE_OK;
+    while (v->store != NULL && !v->store_is_compared && status == SETTLE_OK) {
+        status = fold_reach(&v->fold, v->meta.point.position, error);
+        if (status == SETTLE_E_END)
             return store_differs(v, error, "the journal ends before the point the store was written at: %s",
                                  "events that were acknowledged are lost");
-        status = journal_reader_refresh(v->reader, error);
-        if (status != SETTLE_OK)
-            return status;
-        is_refreshed = true;
+        if (status == SETTLE_OK)
+            status = compare_store(v, error);
     }
+    if (status == SETTLE_OK)
+        status = fold_until(&v->fold, UINT64_MAX, error);
+    return status == SETTLE_E_END ? SETTLE_OK : status;
 }
 
 static settle_status verify_run(struct verify *v, settle_error *error)
 {
-    settle_status status = dir_open_at(v->data_fd, "journal", false, &v->journal_fd, error);
-    if (status == SETTLE_OK)
-        status = journal_reader_open(v->data_fd, &mem_libc, &v->reader, error);
+    settle_status status = journal_reader_open(v->data_fd, &mem_libc, &v->reader, error);
     if (status == SETTLE_OK)
         status = fold_init(&v->fold, v->data_fd, v->reader, &mem_libc, error);
     if (status != SETTLE_OK)
@@ -360,7 +307,7 @@ static settle_status verify_run(struct verify *v, settle_error *error)
 
 settle_status query_verify(const char *directory, struct verify_result *ret_result, settle_error *error)
 {
-    struct verify v = {.directory = directory, .data_fd = -1, .journal_fd = -1};
+    struct verify v = {.directory = directory, .data_fd = -1};
     settle_error fault = {0};
     settle_status status = dir_open(directory, false, &v.data_fd, &fault);
     if (status == SETTLE_OK)
@@ -379,7 +326,6 @@ settle_status query_verify(const char *directory, struct verify_result *ret_resu
     fold_deinit(&v.fold);
     journal_reader_close(v.reader);
     mem_free(&mem_libc, v.late);
-    file_close(v.journal_fd);
     file_close(v.data_fd);
     return status == SETTLE_E_CORRUPT ? SETTLE_OK : status;
 }

@@ -39,15 +39,6 @@ struct job {
     uint64_t started_us;
 };
 
-static void on_log(void *context, settle_log_level level, const char *message)
-{
-    const struct job *job = context;
-    if (level == SETTLE_LOG_INFO)
-        report_note(job->invocation, "%s", message);
-    else
-        report_warning(job->invocation, "%s", message);
-}
-
 static void on_malformed(void *context, const struct ingest_malformed *malformed)
 {
     const struct job *job = context;
@@ -174,8 +165,8 @@ int cmd_ingest(struct invocation *inv)
     if (invocation_option(inv, OPTION_NO_LOGS) == NULL)
         job.log_directory = log_directory != NULL ? log_directory : "logs";
     settle_options_init(&options);
-    options.log = on_log;
-    options.context = &job;
+    options.log = report_log;
+    options.context = inv;
     settle_status status = result == NULL ? SETTLE_E_NO_MEMORY : config_read(inv->directory, &options, &error);
     if (status == SETTLE_OK) {
         watch_signal(SIGINT);

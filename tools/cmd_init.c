@@ -139,6 +139,8 @@ static int run(struct job *job)
     settle_options settings;
     settle_error error = {0}, close_error = {0};
     settle_options_init(&settings);
+    settings.log = report_log;
+    settings.context = inv;
     if (job->segment_bytes != 0)
         settings.segment_bytes = job->segment_bytes;
     settle_status status = settle_create(inv->directory, &settings, &error);

@@ -218,6 +218,15 @@ void report_note(const struct invocation *invocation, const char *format, ...)
     tell(invocation, "info", text);
 }
 
+void report_log(void *context, settle_log_level level, const char *message)
+{
+    const struct invocation *invocation = context;
+    if (level == SETTLE_LOG_INFO)
+        report_note(invocation, "%s", message);
+    else
+        report_warning(invocation, "%s", message);
+}
+
 void report_malformed(const struct invocation *invocation, const char *file, uint64_t line, size_t byte,
                       const char *reason)
 {

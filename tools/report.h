@@ -20,6 +20,8 @@ int report_negative(const struct invocation *invocation, const char *format, ...
 /* A warning is always told, a note not with -q. */
 void report_warning(const struct invocation *invocation, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void report_note(const struct invocation *invocation, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* For settle_options.log, with the invocation as context: what the library has to say. */
+void report_log(void *context, settle_log_level level, const char *message);
 void report_malformed(const struct invocation *invocation, const char *file, uint64_t line, size_t byte,
                       const char *reason);
 void report_reject_file(const struct invocation *invocation, const char *path);

@@ -133,3 +133,22 @@ expect_status 0 settlectl inspect
 grep -q '^writer      none$' out || fail 'inspect for people'
 expect_status 0 settlectl inspect settle-data/journal/00000000000000000001-000000.seg
 expect_status 0 settlectl stats
+
+# ---- A journal that ends before PERSISTED was recorded, as a crash leaves it ----
+expect_status 0 settlectl -D crashed init --asset BTC=1:8
+expect_status 0 settlectl -D crashed -q ingest events.ndjson
+segment=crashed/journal/00000000000000000001-000000.seg
+read -r offset bytes < <(settlectl --json inspect "$segment" | jq -r 'select(.record == "FRAME") | "\(.offset) \(.bytes)"' | tail -n 1)
+dd if=/dev/zero of="$segment" bs=1 seek="$offset" count="$bytes" conv=notrunc status=none
+rm -r crashed/store # which would say that there was more
+expect_status 0 settlectl -D crashed --json trace deposit_1001_2_1733856600000
+expect_equal 'what is missing' "$(jq -c '[.missing, [.steps[].step], [.arrivals[].missing]]' out)" \
+    '[["PERSISTED"],["CONSUMED","VALIDATED"],[["PERSISTED"],["PERSISTED"]]]'
+expect_status 0 settlectl -D crashed trace deposit_1001_2_1733856600000
+expect_equal 'missing, for people' "$(grep -c '^  PERSISTED  missing' out)" 3
+expect_status 0 settlectl -D crashed --json verify
+expect_equal 'no fault' "$(jq .ok out)" true
+expect_status 0 settlectl -D crashed -q ingest /dev/null # the next writer knows that it is durable, and records it
+expect_status 0 settlectl -D crashed --json trace deposit_1001_2_1733856600000
+expect_equal 'nothing is missing' "$(jq -c '[.missing, [.steps[].step], [.arrivals[].missing]]' out)" \
+    '[null,["CONSUMED","VALIDATED","PERSISTED"],[null,null]]'

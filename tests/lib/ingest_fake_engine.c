@@ -22,6 +22,12 @@ static void write_log(settle *engine, const char *format, ...)
         engine->log_bytes += (size_t)length;
 }
 
+/* Counts a call; true: it is the one that must fail. */
+static bool must_fail(settle *engine, enum fake_call call)
+{
+    return ++engine->calls[call] == engine->fail_at[call];
+}
+
 static settle_status refuse(settle *engine, settle_error *error)
 {
     if (error != NULL)
@@ -31,14 +37,16 @@ static settle_status refuse(settle *engine, settle_error *error)
 
 static void land(settle *engine, struct fake_pending pending)
 {
-    engine->landings++;
-    bool fails = engine->is_latched || engine->landings == engine->fail_landing;
+    bool fails = must_fail(engine, FAKE_LANDING) || engine->is_latched;
     engine->is_latched = fails;
     engine->undurable--;
     pthread_cond_broadcast(&engine->changed);
     pthread_mutex_unlock(&engine->lock);
     if (engine->landing_delay_us > 0)
         usleep(engine->landing_delay_us);
+    pthread_mutex_lock(&engine->lock);
+    engine->told++;
+    pthread_mutex_unlock(&engine->lock);
     pending.done(pending.context, fails ? SETTLE_E_LATCHED : SETTLE_OK, pending.results, pending.count);
     pthread_mutex_lock(&engine->lock);
     engine->in_flight--;
@@ -49,7 +57,8 @@ static void *commit_main(void *argument)
     settle *engine = argument;
     pthread_mutex_lock(&engine->lock);
     while (!engine->is_closing || engine->pending_count > 0) {
-        if (engine->pending_count == 0) {
+        bool holds = engine->in_flight < engine->landings_wait_for && !engine->is_flushing && !engine->is_closing;
+        if (engine->pending_count == 0 || holds) {
             pthread_cond_wait(&engine->changed, &engine->lock);
             continue;
         }
@@ -149,7 +158,7 @@ settle_status settle_submit_async(settle *engine, const settle_event *events, si
         engine->on_submit(engine->context);
     pthread_mutex_lock(&engine->lock);
     write_log(engine, "submit %zu\n", count);
-    if (++engine->submits == engine->fail_submit || engine->is_latched) {
+    if (must_fail(engine, FAKE_SUBMIT) || engine->is_latched) {
         status = refuse(engine, error);
     } else {
         engine->events = realloc(engine->events, (engine->event_count + count) * sizeof *engine->events);
@@ -160,6 +169,7 @@ settle_status settle_submit_async(settle *engine, const settle_event *events, si
         }
         engine->pending[engine->pending_count++] = (struct fake_pending){done, context, ret_results, count};
         engine->undurable++;
+        engine->taken++;
         if (++engine->in_flight > engine->in_flight_max)
             engine->in_flight_max = engine->in_flight;
         pthread_cond_broadcast(&engine->changed);
@@ -172,10 +182,13 @@ settle_status settle_flush(settle *engine, settle_error *error)
 {
     pthread_mutex_lock(&engine->lock);
     write_log(engine, "flush\n");
+    engine->is_flushing = true;
+    pthread_cond_broadcast(&engine->changed);
     while (engine->undurable > 0)
         pthread_cond_wait(&engine->changed, &engine->lock);
+    engine->is_flushing = false;
     settle_status status = SETTLE_OK;
-    if (++engine->flushes == engine->fail_flush || engine->is_latched)
+    if (must_fail(engine, FAKE_FLUSH) || engine->is_latched)
         status = refuse(engine, error);
     pthread_mutex_unlock(&engine->lock);
     return status;
@@ -186,7 +199,7 @@ settle_status settle_source_open(settle *engine, settle_text name, settle_source
 {
     pthread_mutex_lock(&engine->lock);
     settle_status status = SETTLE_OK;
-    if (++engine->opens == engine->fail_open)
+    if (must_fail(engine, FAKE_OPEN))
         status = refuse(engine, error);
     else
         *ret_position = source_named(engine, name.data, name.bytes)->position;
@@ -202,7 +215,7 @@ settle_status settle_source_advance(settle *engine, settle_source_position posit
     write_log(engine, "advance %llu %llu\n", (unsigned long long)position.offset_bytes,
               (unsigned long long)position.line);
     settle_status status = SETTLE_OK;
-    if (++engine->advances == engine->fail_advance)
+    if (must_fail(engine, FAKE_ADVANCE))
         status = refuse(engine, error);
     else
         source->position = position;
@@ -227,7 +240,7 @@ settle_status settle_asset_declare(settle *engine, const settle_asset *asset, se
     }
     if (status == SETTLE_E_CONFLICT && error != NULL)
         *error = (settle_error){.status = status, .text = "another asset"};
-    if (++engine->declares == engine->fail_declare)
+    if (must_fail(engine, FAKE_DECLARE))
         status = refuse(engine, error);
     CHECK(engine->asset_count < FAKE_NAMED_MAX);
     if (status == SETTLE_OK && !is_known)

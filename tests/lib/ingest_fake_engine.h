@@ -34,19 +34,23 @@ struct fake_pending {
     size_t count;
 };
 
+enum fake_call { FAKE_OPEN, FAKE_SUBMIT, FAKE_LANDING, FAKE_FLUSH, FAKE_ADVANCE, FAKE_DECLARE, FAKE_CALLS };
+
 /* This is what `settle` is here. Set up before use; look at the rest after ingest_run() has returned. */
 struct settle {
     /* What goes wrong: the call of that number (1, 2 …) answers that status; 0 = none does. */
-    unsigned fail_submit, fail_landing, fail_flush, fail_advance, fail_declare, fail_open;
+    unsigned fail_at[FAKE_CALLS];
     settle_status fail_status;
-    unsigned landing_delay_us; /* between durable and told */
+    unsigned landing_delay_us;  /* between durable and told */
+    unsigned landings_wait_for; /* a batch lands once so many are in flight, or somebody flushes */
     /* Called at the beginning of each submission. NULL: not. */
     void (*on_submit)(void *context);
     void *context;
 
     struct fake_event *events;
     size_t event_count;
-    unsigned submits, landings, flushes, advances, declares, opens, lookups;
+    unsigned calls[FAKE_CALLS], lookups;
+    unsigned taken, told;              /* submissions that did not fail; completions begun */
     unsigned in_flight, in_flight_max; /* submissions that are not told yet */
     /* The calls in order, a line each: "submit 3", "advance a.ndjson 120 4", "flush", "declare USDT". */
     char log[FAKE_LOG_BYTES];
@@ -60,7 +64,7 @@ struct settle {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     pthread_t thread;
-    bool is_closing, is_latched;
+    bool is_closing, is_latched, is_flushing;
     struct fake_pending pending[FAKE_PENDING_MAX];
     size_t pending_count, undurable;
 };

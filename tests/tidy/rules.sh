@@ -26,4 +26,19 @@ mapfile -t not_store < <(printf '%s\n' "${product[@]}" | grep -vxF engine/store.
 rule 'only the store includes lmdb.h' '#include.*lmdb\.h' "${not_store[@]}"
 rule 'the library has no cJSON' '#include.*cJSON' "${library[@]}"
 
+# A source or a test that no list names is not built, and nobody would notice.
+lists=$(cat CMakeLists.txt tools/CMakeLists.txt tests/CMakeLists.txt)
+while read -r file; do
+    name=$(basename "$file")
+    case $file in
+    tests/*/test_*.c | tests/fuzz/fuzz_*.c) word=${name#*_} && word=${word%.c} ;;
+    tests/integration/*.sh) word=${name%.sh} ;;
+    *) word=$name ;;
+    esac
+    grep -qE "(^|[ (/])$word([ )]|\$)" <<<"$lists" || {
+        echo "no CMakeLists.txt names $file"
+        failed=1
+    }
+done < <(find journal engine ingest query tools tests -name '*.c' -o -path 'tests/integration/*.sh')
+
 exit $failed

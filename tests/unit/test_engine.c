@@ -136,6 +136,7 @@ Test(engine, a_second_open_in_another_process_is_busy_until_the_first_dies)
             pause();
     }
     char byte;
+    close(ready[1]);
     cr_assert(read(ready[0], &byte, 1) == 1);
     EXPECT_STATUS(settle_open(rig.data, &rig.options, &rig.engine, &test_error), SETTLE_E_BUSY);
     cr_assert(names_pid(&test_error, child), "%s", test_error.text);
@@ -144,7 +145,6 @@ Test(engine, a_second_open_in_another_process_is_busy_until_the_first_dies)
     EXPECT_OK(settle_open(rig.data, &rig.options, &rig.engine, &test_error));
     rig_remove(&rig);
     close(ready[0]);
-    close(ready[1]);
 }
 
 /* ---- Options ---- */

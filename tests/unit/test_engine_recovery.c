@@ -1,85 +1,17 @@
 /*
- * Tests of settle_open() on what a crash, a lost file or damage left: what is rebuilt, what is refused, and that a refusal
- * changes nothing.
+ * Tests of settle_open() on what a crash, a lost or a damaged store left: what is rebuilt, cut and recorded. What is refused is
+ * in test_engine_refusals.c.
  */
-#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "journal/base/crc32c.h"
-#include "tests/lib/expect.h"
-#include "tests/lib/rig.h"
-#include "tests/lib/tree.h"
+#include "tests/unit/engine_history.h"
 
 SETTLE_SUITE(engine_recovery);
-
-static bool file_exists(const char *path)
-{
-    struct stat status;
-    return lstat(path, &status) == 0;
-}
-
-static void path_in(struct rig *rig, const char *name, char ret_path[TEMPDIR_PATH_BYTES])
-{
-    tempdir_join(ret_path, rig->data, name);
-}
-
-/* ---- A history to recover: assets, sources, all kinds of outcomes, several segments ---- */
-
-static void make_history(struct rig *rig)
-{
-    settle_source_position source;
-    rig_make(rig);
-    rig_open(rig);
-    EXPECT_OK(settle_source_open(rig->engine, (settle_text){"file", 4}, &source, &test_error));
-    rig_submit(rig, rig_deposit(1, RIG_USDT, 1000, 1));
-    rig_submit(rig, rig_deposit(2, RIG_BTC, 300, 1));
-    rig_submit(rig, rig_trade("T-1", 1, 2, 100, 400, 2));
-    rig_submit(rig, rig_withdrawal(1, RIG_USDT, 601, 3));
-    rig_submit(rig, rig_deposit(1, RIG_USDT, 1000, 1));
-    rig_submit(rig, rig_with_id(rig_deposit(3, RIG_USDT, 7, 9), "given"));
-    rig_deposits(rig, 1000, 200); /* to user 1 */
-    settle_event last = rig_deposit(1, RIG_USDT, 1, 9999);
-    last.end = (settle_source_position){source.source, 4711, 42};
-    rig_submit(rig, last);
-}
-
-#define HISTORY_EVENTS 207u
-
-static void expect_history(struct rig *rig)
-{
-    settle_asset asset;
-    settle_source_position source;
-    EXPECT_OK(settle_asset_by_id(rig->engine, RIG_BTC, &asset));
-    cr_assert(asset.scale == 8 && strcmp(asset.symbol, "BTC") == 0);
-    cr_assert(rig_available(rig, 1, RIG_USDT) == 801 && rig_available(rig, 1, RIG_BTC) == 100);
-    cr_assert(rig_available(rig, 2, RIG_USDT) == 400 && rig_available(rig, 2, RIG_BTC) == 200);
-    cr_assert(rig_available(rig, SETTLE_USER_EXTERNAL, RIG_USDT) == -1208);
-    EXPECT_OK(settle_source_open(rig->engine, (settle_text){"file", 4}, &source, &test_error));
-    cr_assert(source.offset_bytes == 4711 && source.line == 42);
-    settle_result result = rig_submit(rig, rig_deposit(1, RIG_USDT, 1000, 1));
-    cr_assert(result.outcome == SETTLE_DUPLICATE && result.first_seq == 1 && result.seq > HISTORY_EVENTS);
-    result = rig_submit(rig, rig_with_id(rig_deposit(3, RIG_USDT, 8, 9), "given"));
-    cr_assert(result.outcome == SETTLE_CONFLICT && result.first_seq == 6);
-    result = rig_submit(rig, rig_withdrawal(1, RIG_USDT, 601, 3));
-    cr_assert(result.outcome == SETTLE_DUPLICATE && result.first_seq == 4, "the id of a rejected event");
-    result = rig_submit(rig, rig_trade("T-1", 1, 2, 100, 400, 2));
-    cr_assert(result.outcome == SETTLE_DUPLICATE && result.first_seq == 3);
-    settle_lifecycle *life = NULL;
-    EXPECT_OK(settle_lifecycle_get(rig->engine, (settle_text){"trade_T-1", 9}, &life, &test_error));
-    cr_assert(life->leg_count == 4 && life->first.result.seq == 3 && life->first.persisted_us > 0);
-    settle_lifecycle_free(life);
-}
-
-static void open_again(struct rig *rig)
-{
-    cr_assert(rig_try_open(rig) == SETTLE_OK, "%s", rig->error.text);
-}
 
 /* ---- Nothing wrong ---- */
 
@@ -273,205 +205,28 @@ Test(engine_recovery, an_id_that_rotted_in_the_store_stops_the_engine_and_is_men
     rig_remove(&rig);
 }
 
-/* ---- The journal: refusals that change nothing ---- */
+/* ---- The watermark: of a writer that is dead, it means nothing ---- */
 
-static void expect_refused(struct rig *rig, const char *file, uint64_t *ret_offset, uint64_t *ret_seq)
-{
-    char *before = tree_listing(rig->data);
-    settle *engine = NULL;
-    for (int attempt = 0; attempt < 2; attempt++) {
-        EXPECT_STATUS(settle_open(rig->data, &rig->options, &engine, &test_error), SETTLE_E_CORRUPT);
-        cr_assert(engine == NULL);
-        cr_assert(strstr(test_error.file, file) != NULL, "file '%s': %s", test_error.file, test_error.text);
-        cr_assert(test_error.text[0] != '\0');
-        char *after = tree_listing(rig->data);
-        cr_assert_str_eq(after, before);
-        free(after);
-    }
-    free(before);
-    *ret_offset = test_error.offset_bytes;
-    *ret_seq = test_error.seq;
-}
-
-static const char *base_name(const char *path)
-{
-    return strrchr(path, '/') + 1;
-}
-
-/* Offset behind the last byte that is not zero. */
-static uint64_t used_bytes(const char *path)
-{
-    size_t count;
-    unsigned char *bytes = tree_read(path, &count);
-    while (count > 0 && bytes[count - 1] == 0)
-        count--;
-    free(bytes);
-    return count;
-}
-
-static uint64_t u64_at(const unsigned char *bytes)
-{
-    uint64_t value = 0;
-    for (int i = 7; i >= 0; i--)
-        value = value << 8 | bytes[i];
-    return value;
-}
-
-/* Length and first seq of the frame at an offset (docs/journal-format.md). */
-static uint32_t frame_length_at(const char *path, uint64_t offset, uint64_t *ret_first_seq)
-{
-    size_t count;
-    unsigned char *bytes = tree_read(path, &count);
-    cr_assert(offset + 64 <= count && memcmp(bytes + offset, "FRM1", 4) == 0);
-    uint32_t length = (uint32_t)u64_at(bytes + offset + 4);
-    *ret_first_seq = u64_at(bytes + offset + 8);
-    free(bytes);
-    return length;
-}
-
-Test(engine_recovery, a_journal_cut_behind_the_store_is_refused_and_nothing_is_changed)
-{
-    struct rig rig;
-    uint64_t offset, seq, first_seq;
-    make_history(&rig);
-    rig_close(&rig);
-    struct tree_segments segments = tree_segments(rig.data);
-    const char *last = segments.paths[segments.count - 1];
-    uint32_t length = frame_length_at(last, 512, &first_seq);
-    size_t count = used_bytes(last) - 512 - length;
-    unsigned char *zeros = calloc(1, count);
-    tree_write(last, 512 + length, zeros, count); /* the first frame of the last segment stays */
-    free(zeros);
-    expect_refused(&rig, base_name(last), &offset, &seq);
-    cr_assert(offset == 512 + length && seq > first_seq && seq <= HISTORY_EVENTS, "offset %d", (int)offset);
-    cr_assert(strstr(test_error.text, "207") != NULL, "up to which event: %s", test_error.text);
-    tree_segments_free(&segments);
-    rig_remove(&rig);
-}
-
-Test(engine_recovery, a_journal_without_its_last_segment_is_refused_and_nothing_is_changed)
-{
-    struct rig rig;
-    uint64_t offset, seq;
-    make_history(&rig);
-    rig_close(&rig);
-    struct tree_segments segments = tree_segments(rig.data);
-    cr_assert(segments.count > 2);
-    cr_assert(remove(segments.paths[segments.count - 1]) == 0);
-    expect_refused(&rig, "journal", &offset, &seq);
-    tree_segments_free(&segments);
-    rig_remove(&rig);
-}
-
-Test(engine_recovery, a_journal_without_a_segment_in_the_middle_is_refused_and_nothing_is_changed)
-{
-    struct rig rig;
-    uint64_t offset, seq;
-    make_history(&rig);
-    rig_close(&rig);
-    struct tree_segments segments = tree_segments(rig.data);
-    cr_assert(remove(segments.paths[1]) == 0);
-    expect_refused(&rig, ".seg", &offset, &seq);
-    tree_segments_free(&segments);
-    rig_remove(&rig);
-}
-
-/* A new journal in its place would be a quiet loss of everything. */
-Test(engine_recovery, a_store_without_a_journal_is_refused_and_nothing_is_changed)
+Test(engine_recovery, the_watermark_a_dead_writer_left_is_not_asked)
 {
     struct rig rig;
     char path[TEMPDIR_PATH_BYTES];
-    uint64_t offset, seq;
     make_history(&rig);
-    rig_close(&rig);
-    path_in(&rig, "journal", path);
-    tempdir_remove(path);
-    expect_refused(&rig, "journal", &offset, &seq);
-    cr_assert(settle_create(rig.data, &rig.options, NULL) == SETTLE_E_CORRUPT);
-    rig_remove(&rig);
-}
-
-static void flip_in_last_segment(struct rig *rig, bool with_store)
-{
-    uint64_t offset, seq, first_seq;
-    struct tree_segments segments = tree_segments(rig->data);
-    const char *last = segments.paths[segments.count - 1];
-    uint32_t length = frame_length_at(last, 512, &first_seq);
-    if (!with_store) {
-        char store[TEMPDIR_PATH_BYTES];
-        path_in(rig, "store", store);
-        tempdir_remove(store);
+    path_in(&rig, "journal/watermark", path);
+    for (int round = 0; round < 4; round++) {
+        static const unsigned char garbage[16] = {1, 2, 3};
+        rig_close(&rig);
+        if (round == 0)
+            cr_assert(remove(path) == 0);
+        else if (round == 1)
+            tree_truncate(path, 0); /* it is never synced: a power cut leaves it anyhow */
+        else if (round == 2)
+            tree_write(path, 0, garbage, sizeof garbage);
+        else
+            tree_truncate(path, 5);
+        open_again(&rig);
+        expect_history(&rig);
     }
-    for (uint32_t at = 0; at < length; at += 37) {
-        tree_flip_bit(last, 512 + at, at % 8);
-        expect_refused(rig, base_name(last), &offset, &seq);
-        cr_assert(offset >= 512 && offset <= 512 + at, "byte %u: offset %d", at, (int)offset);
-        cr_assert(seq >= first_seq && seq <= HISTORY_EVENTS);
-        tree_flip_bit(last, 512 + at, at % 8);
-    }
-    tree_segments_free(&segments);
-}
-
-Test(engine_recovery, a_flipped_bit_in_the_last_segment_is_refused_and_nothing_is_changed)
-{
-    struct rig rig;
-    make_history(&rig);
-    rig_close(&rig);
-    flip_in_last_segment(&rig, true);
-    open_again(&rig);
-    expect_history(&rig);
-    rig_remove(&rig);
-}
-
-Test(engine_recovery, a_damaged_journal_is_refused_also_without_a_store_and_nothing_is_changed)
-{
-    struct rig rig;
-    make_history(&rig);
-    rig_close(&rig);
-    flip_in_last_segment(&rig, false);
-    open_again(&rig);
-    expect_history(&rig);
-    rig_remove(&rig);
-}
-
-Test(engine_recovery, a_damaged_journal_is_refused_also_with_a_damaged_store_and_nothing_is_changed)
-{
-    struct rig rig;
-    char path[TEMPDIR_PATH_BYTES];
-    uint64_t offset, seq;
-    make_history(&rig);
-    rig_close(&rig);
-    path_in(&rig, "store/data.mdb", path);
-    tree_truncate(path, 4096 * 3);
-    struct tree_segments segments = tree_segments(rig.data);
-    tree_flip_bit(segments.paths[0], 700, 3);
-    expect_refused(&rig, base_name(segments.paths[0]), &offset, &seq);
-    cr_assert(offset >= 512 && offset <= 700);
-    tree_segments_free(&segments);
-    rig_remove(&rig);
-}
-
-Test(engine_recovery, a_newer_format_is_unsupported_and_nothing_is_changed)
-{
-    struct rig rig;
-    settle *engine = NULL;
-    make_history(&rig);
-    rig_close(&rig);
-    struct tree_segments segments = tree_segments(rig.data);
-    const char *last = segments.paths[segments.count - 1];
-    size_t count;
-    tree_write(last, 8, "\x02", 1); /* the version */
-    unsigned char *bytes = tree_read(last, &count);
-    uint32_t crc = crc32c(0, bytes, 508);
-    tree_write(last, 508, &crc, 4);
-    free(bytes);
-    char *before = tree_listing(rig.data);
-    EXPECT_STATUS(settle_open(rig.data, &rig.options, &engine, &test_error), SETTLE_E_UNSUPPORTED);
-    char *after = tree_listing(rig.data);
-    cr_assert_str_eq(after, before);
-    free(before);
-    free(after);
-    tree_segments_free(&segments);
     rig_remove(&rig);
 }
 

@@ -261,7 +261,7 @@ Test(reader, hands_out_nothing_at_or_beyond_any_limit)
         expect_up_to(limit, &rising);
     }
     /* And down again: what was read ahead must not come back. */
-    for (uint64_t limit = end_position; limit > 64; limit -= 64) {
+    for (uint64_t limit = b.end.position; limit > 64; limit -= 64) {
         struct journal_point point;
         journal_reader_begin(reader, &point);
         EXPECT_OK(journal_reader_limit(reader, limit - limit % 64, &test_error));

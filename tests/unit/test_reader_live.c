@@ -70,13 +70,25 @@ static void watermark_set(uint64_t position)
     journal_file_write(b.data_fd, WATERMARK_NAME, 0, bytes, sizeof bytes);
 }
 
+static char last_segment[SEGMENT_NAME_BYTES];
+
 static void begin(size_t frames)
 {
+    struct journal_files files;
     builder_use_memory();
     builder_init(&b, SEGMENT_BYTES_MIN, SEED);
     while (b.frame_count < frames)
         builder_random(&b);
     builder_close(&b);
+    journal_files_load(b.data_fd, &files);
+    strcpy(last_segment, journal_files_segment(&files, b.end.position / SEGMENT_BYTES_MIN)->name);
+    journal_files_free(&files);
+}
+
+/* Bytes behind the journal's end. */
+static void write_behind(const void *bytes, size_t count)
+{
+    journal_file_write(b.data_fd, last_segment, b.end.position % SEGMENT_BYTES_MIN, bytes, count);
 }
 
 static void end(void)
@@ -156,13 +168,8 @@ Test(reader_live, judges_nothing_behind_the_watermark)
 {
     begin(10);
     uint8_t garbage[100];
-    char name[SEGMENT_NAME_BYTES];
-    struct journal_files files;
-    journal_files_load(b.data_fd, &files);
-    strcpy(name, journal_files_segment(&files, b.end.position / SEGMENT_BYTES_MIN)->name);
-    journal_files_free(&files);
     memset(garbage, 0x77, sizeof garbage);
-    journal_file_write(b.data_fd, name, b.end.position % SEGMENT_BYTES_MIN, garbage, sizeof garbage);
+    write_behind(garbage, sizeof garbage);
     struct journal_point point;
     struct child child = child_start(NULL);
     EXPECT_OK(journal_reader_open(b.data_fd, &mem_libc, &reader, &test_error));
@@ -180,7 +187,7 @@ Test(reader_live, judges_nothing_behind_the_watermark)
 Test(reader_live, forgets_a_torn_tail_when_a_writer_comes)
 {
     begin(5);
-    journal_file_write(b.data_fd, "00000000000000000001-000000.seg", b.end.position, "FRM1", 4);
+    write_behind("FRM1", 4);
     struct journal_point point;
     EXPECT_OK(journal_reader_open(b.data_fd, &mem_libc, &reader, &test_error));
     journal_reader_begin(reader, &point);
@@ -199,13 +206,12 @@ Test(reader_live, a_writer_that_never_tells_its_watermark_is_busy)
 {
     begin(3);
     struct child child = child_start(NULL);
-    static const uint8_t useless[3][WATERMARK_BYTES] = {
-        {0}, {1, 2, 3, 4, 5, 6, 7, 8}, {0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255}};
+    static const uint8_t half[WATERMARK_BYTES] = {1, 2, 3, 4, 5, 6, 7, 8};
     for (int i = 0; i < 2; i++) {
         if (i == 0)
             journal_file_remove(b.data_fd, WATERMARK_NAME);
         else
-            journal_file_write(b.data_fd, WATERMARK_NAME, 0, useless[i], WATERMARK_BYTES);
+            journal_file_write(b.data_fd, WATERMARK_NAME, 0, half, sizeof half);
         uint64_t before = milliseconds();
         EXPECT_STATUS(journal_reader_open(b.data_fd, &mem_libc, &reader, &test_error), SETTLE_E_BUSY);
         cr_assert_lt(milliseconds() - before, 20000);
@@ -274,7 +280,7 @@ static void write_half_a_frame(void)
     char bytes[300];
     watermark_set(b.end.position);
     memset(bytes, 'h', sizeof bytes);
-    journal_file_write(b.data_fd, "00000000000000000001-000000.seg", b.end.position, bytes, sizeof bytes);
+    write_behind(bytes, sizeof bytes);
 }
 
 Test(reader_live, notices_a_writer_that_begins_while_it_reads)

@@ -279,8 +279,9 @@ Test(record, a_natural_id_that_was_given_is_not_stored)
         cr_assert_eq(record_encode_consumed(given, 1, 2, 64, &event), length);
         expect_same_bytes(given, bytes, length, id);
 
-        char *last = &id[event.event_id.bytes - 1]; /* the id of another event is stored */
-        *last = *last == '7' ? '8' : '7';
+        /* The id of another event is stored, wherever it differs. */
+        char *changed = &id[i % 2 == 0 ? event.event_id.bytes - 1 : (size_t)i % 6];
+        *changed = *changed == '7' ? '8' : '7';
         size_t longer = record_encode_consumed(given, 1, 2, 64, &event);
         cr_assert(longer >= length && given[17] == event.event_id.bytes);
         struct record record;

@@ -574,8 +574,8 @@ Test(scan_property, lines_with_any_byte_changed_mean_the_same_to_both)
 {
     static const char *const good[] = {
         "{\"type\":\"deposit\",\"user\":1001,\"asset\":\"USDT\",\"amount\":\"1000.50\",\"ts\":1733856600000}",
-        "{\"type\":\"trade\",\"trade_id\":\"t-1\",\"ts\":5,\"buyer\":\"7\",\"seller\":8,\"base\":\"BTC\",\"quote\":2,"
-        "\"quantity\":\"0.50\",\"price\":\"50000.2\",\"seller_fee\":\"0\"}",
+        ("{\"type\":\"trade\",\"trade_id\":\"t-1\",\"ts\":5,\"buyer\":\"7\",\"seller\":8,\"base\":\"BTC\",\"quote\":2,"
+         "\"quantity\":\"0.50\",\"price\":\"50000.2\",\"seller_fee\":\"0\"}"),
         "{\"type\":\"asset\",\"asset\":\"A.9\",\"id\":12,\"scale\":6}",
     };
     for (size_t g = 0; g < sizeof good / sizeof *good; g++) {

@@ -226,7 +226,7 @@ Test(scan_values, an_amount_is_a_decimal_string)
         snprintf(text, sizeof text, "{\"type\":\"deposit\",\"ts\":1,\"user\":7,\"asset\":2,\"amount\":\"%s\"}", bad[i]);
         struct scanned scanned = ingest_scan_bytes(text, strlen(text));
         cr_assert(!scanned.is_good, "accepted %s", bad[i]);
-        cr_assert_eq(scanned.fault.byte, strstr(text, "amount") + 8 - text + 1, "%s", bad[i]);
+        cr_assert_eq(scanned.fault.byte, (size_t)(strstr(text, "amount") - text) + 9, "%s", bad[i]);
         cr_assert_str_eq(scanned.fault.reason,
                          "amount must be a decimal string: digits, or digits, a point and digits");
         ingest_scan_free(&scanned);

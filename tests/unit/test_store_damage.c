@@ -293,14 +293,11 @@ Test(store_damage, a_missing_or_strange_table_is_refused)
 
 /* ---- The file -------------------------------------------------------------------------------------------------------------------- */
 
-/* A store of many pages whose file is copied aside: `original` has its bytes. Free with free(). */
-static uint8_t *make_large_store(struct fixture *f, size_t *ret_bytes)
+/* Closes the store; the bytes of its file, to be freed with free(). */
+static uint8_t *read_file(struct fixture *f, size_t *ret_bytes)
 {
     char path[TEMPDIR_PATH_BYTES];
     struct stat st;
-    fixture_open(f);
-    for (uint64_t version = 1; version <= 3; version++)
-        EXPECT_OK(fixture_apply_version(f, version, 1000));
     store_close(f->store);
     f->store = NULL;
     fixture_file(f, STORE_DATA_NAME, path);
@@ -311,6 +308,15 @@ static uint8_t *make_large_store(struct fixture *f, size_t *ret_bytes)
     close(fd);
     *ret_bytes = (size_t)st.st_size;
     return bytes;
+}
+
+/* A store of many pages. */
+static uint8_t *make_large_store(struct fixture *f, size_t *ret_bytes)
+{
+    fixture_open(f);
+    for (uint64_t version = 1; version <= 3; version++)
+        EXPECT_OK(fixture_apply_version(f, version, 1000));
+    return read_file(f, ret_bytes);
 }
 
 static void write_file(const struct fixture *f, const uint8_t *bytes, size_t count)
@@ -416,6 +422,121 @@ Test(store_damage, roots_and_ends_outside_the_file_are_refused)
     write_file(&f, original, bytes);
     expect_refused(&f, "both transactions", 144);
     free(original);
+    fixture_close(&f);
+}
+
+/* ---- Keys inside the tree -------------------------------------------------------------------------------------------------- */
+
+enum { USERS = 1000, IS_BRANCH = 1, IS_LEAF = 2 };
+
+/* Every account and id must be found, or the damage reported: never "there is none". */
+static void expect_no_false_absence(struct fixture *f)
+{
+    struct account account;
+    uint64_t position;
+    f->store = NULL;
+    settle_status status = fixture_reopen(f, false);
+    FIXTURE_CHECK(status == SETTLE_OK || status == SETTLE_E_CORRUPT);
+    if (status != SETTLE_OK)
+        return;
+    struct store_snapshot *snapshot = fixture_snapshot(f->store);
+    for (uint64_t user = 1; user <= USERS; user++) {
+        struct store_id id = natural_id(user, SETTLE_DEPOSIT, user, 1, user);
+        status = store_account_get(snapshot, user, 1, &account, &fixture_error);
+        FIXTURE_CHECK(status == SETTLE_E_CORRUPT || (status == SETTLE_OK && account.version == 2));
+        status = store_id_get(snapshot, &id.key, &position, &fixture_error);
+        FIXTURE_CHECK(status == SETTLE_E_CORRUPT || (status == SETTLE_OK && position == user));
+        struct version_check check = {0};
+        status = store_accounts_walk(snapshot, user, fixture_check_account, &check, &fixture_error);
+        FIXTURE_CHECK(status == SETTLE_E_CORRUPT || (status == SETTLE_OK && check.count == 1));
+    }
+    store_snapshot_close(snapshot);
+    store_close(f->store);
+}
+
+static void flip_and_look(struct fixture *f, uint8_t *original, size_t bytes, size_t at, unsigned bit)
+{
+    original[at] ^= (uint8_t)(1u << bit);
+    write_file(f, original, bytes);
+    pid_t child = fork();
+    if (child == 0) {
+        expect_no_false_absence(f);
+        _exit(0);
+    }
+    cr_assert_eq(child_exit(child), 0, "byte %zu of page %zu", at % PAGE_BYTES, at / PAGE_BYTES);
+    original[at] ^= (uint8_t)(1u << bit);
+}
+
+/* Flips bytes of the keys in the pages of a kind, every `step`th. Offsets as in mdb.c: MDB_page, MDB_node. */
+static size_t flip_keys(struct fixture *f, uint8_t *original, size_t bytes, unsigned kind, size_t step)
+{
+    size_t keys = 0, flips = 0;
+    for (size_t page = 2; page < bytes / PAGE_BYTES; page++) {
+        const uint8_t *p = original + page * PAGE_BYTES;
+        size_t nodes = (get_u16(p + 12) - 16u) / 2;
+        for (size_t i = kind == IS_BRANCH; get_u16(p + 10) == kind && i < nodes; i++) {
+            size_t node = get_u16(p + 16 + 2 * i), key_bytes = get_u16(p + node + 6);
+            for (size_t byte = 0; byte < key_bytes; byte++) {
+                if (keys++ % step != 0)
+                    continue;
+                flip_and_look(f, original, bytes, page * PAGE_BYTES + node + 8 + byte, (unsigned)(keys / step % 8));
+                flips++;
+            }
+        }
+    }
+    return flips;
+}
+
+Test(store_damage, a_key_that_leads_a_search_astray_is_not_taken_for_an_absence)
+{
+    static struct store_id ids[USERS];
+    struct fixture f;
+    size_t bytes;
+    for (uint64_t user = 1; user <= USERS; user++)
+        ids[user - 1] = natural_id(user, SETTLE_DEPOSIT, user, 1, user);
+    fixture_open(&f);
+    EXPECT_OK(fixture_apply(&f, (struct store_batch){.ids = ids, .id_count = USERS}));
+    EXPECT_OK(fixture_apply_version(&f, 2, USERS));
+    uint8_t *original = read_file(&f, &bytes);
+    cr_assert_gt(flip_keys(&f, original, bytes, IS_BRANCH, 3), 100);
+    cr_assert_gt(flip_keys(&f, original, bytes, IS_LEAF, 97), 100);
+    free(original);
+    fixture_close(&f);
+}
+
+/* All of one user's, over many pages: no count or digest tells that a walk over them sees some twice. */
+Test(store_damage, a_page_that_is_passed_twice_is_seen)
+{
+    struct fixture f;
+    struct accounts accounts;
+    size_t bytes, tried = 0;
+    fixture_open(&f);
+    EXPECT_OK(accounts_init(&accounts, &mem_libc, USERS));
+    for (uint32_t i = 1; i <= USERS; i++) {
+        struct account account = sample_account(9, i, 2);
+        put_sample(&accounts, &account);
+    }
+    EXPECT_OK(fixture_apply(&f, (struct store_batch){.accounts = &accounts}));
+    uint8_t *original = read_file(&f, &bytes);
+    for (size_t page = 2; page < bytes / PAGE_BYTES; page++) {
+        uint8_t *p = original + page * PAGE_BYTES, before[6];
+        size_t nodes = (get_u16(p + 12) - 16u) / 2;
+        if (get_u16(p + 10) != IS_BRANCH || nodes < 4)
+            continue;
+        uint8_t *third = p + get_u16(p + 20), *fourth = p + get_u16(p + 22); /* a node begins with its page's number */
+        memcpy(before, fourth, 6);
+        memcpy(fourth, third, 6);
+        write_file(&f, original, bytes);
+        memcpy(fourth, before, 6);
+        EXPECT_OK(fixture_reopen(&f, false));
+        struct store_snapshot *snapshot = fixture_snapshot(f.store);
+        EXPECT_STATUS(store_accounts_walk(snapshot, 9, take_account, NULL, &test_error), SETTLE_E_CORRUPT);
+        store_snapshot_close(snapshot);
+        tried++;
+    }
+    cr_assert_eq(tried, 1);
+    free(original);
+    accounts_deinit(&accounts);
     fixture_close(&f);
 }
 

@@ -61,6 +61,62 @@ Test(store_open, modes_do_not_hang_on_the_umask)
     }
 }
 
+/* LMDB writes into the lock file through a map: a hole in it would be SIGBUS on a full disk. */
+Test(store_open, the_lock_file_has_no_holes)
+{
+    struct fixture f;
+    char path[TEMPDIR_PATH_BYTES];
+    struct stat st;
+    fixture_open(&f);
+    fixture_file(&f, STORE_LOCK_NAME, path);
+    cr_assert_eq(stat(path, &st), 0);
+    cr_assert_eq(st.st_size, 32768);
+    cr_assert_geq(st.st_blocks * 512, st.st_size);
+    fixture_close(&f);
+}
+
+Test(store_open, a_short_lock_file_is_added_to_and_not_written_over)
+{
+    struct fixture f;
+    char path[TEMPDIR_PATH_BYTES], front[100], after[100];
+    struct stat st;
+    fixture_open(&f);
+    EXPECT_OK(fixture_apply_version(&f, 1, EVERYONE));
+    store_close(f.store);
+    f.store = NULL;
+    fixture_file(&f, STORE_LOCK_NAME, path);
+    cr_assert_eq(truncate(path, 9000), 0);
+    /* As a reader in another process: it holds LMDB's lock and has its table in the file. */
+    struct turns turns;
+    turns_make(&turns);
+    pid_t child = fork();
+    if (child == 0) {
+        FIXTURE_CHECK(fixture_reopen(&f, false) == SETTLE_OK);
+        struct store_snapshot *snapshot = fixture_snapshot(f.store);
+        turn_give(turns.to_parent);
+        turn_take(turns.to_child);
+        FIXTURE_CHECK(store_snapshot_renew(snapshot, &fixture_error) == SETTLE_OK);
+        FIXTURE_CHECK(fixture_version_in(snapshot).version == 2);
+        store_snapshot_close(snapshot);
+        store_close(f.store);
+        _exit(0);
+    }
+    turn_take(turns.to_parent);
+    cr_assert_eq(truncate(path, 9000), 0); /* the reader made it longer; its part in use is the front */
+    int fd = open(path, O_RDONLY);
+    cr_assert_eq(read(fd, front, sizeof(front)), sizeof(front));
+    EXPECT_OK(fixture_reopen(&f, true));
+    cr_assert_eq(pread(fd, after, sizeof(after), 0), sizeof(after));
+    close(fd);
+    cr_assert_eq(stat(path, &st), 0);
+    cr_assert_eq(st.st_size, 32768);
+    cr_assert_eq(memcmp(front, after, 16), 0, "its magic and transaction");
+    EXPECT_OK(fixture_apply_version(&f, 2, EVERYONE));
+    turn_give(turns.to_child);
+    expect_child_ends_well(child);
+    fixture_close(&f);
+}
+
 Test(store_open, reading_creates_nothing)
 {
     struct fixture f;

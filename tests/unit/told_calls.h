@@ -18,6 +18,7 @@ static struct {
     size_t bytes_max;   /* a transfer moves at most so many bytes; 0 = no limit */
     bool takes_nothing; /* pwrite answers 0 */
     int cause;          /* and every call after the interrupts fails with this; 0 = none */
+    bool no_proc;       /* fchmodat cannot do without following links, as glibc's without /proc */
     int calls, failures;
     ino_t synced; /* what fsync or fdatasync was called on last */
 } told;
@@ -72,6 +73,15 @@ int fsync(int fd)
 int fdatasync(int fd)
 {
     return sync_told(SYS_fdatasync, fd);
+}
+
+int fchmodat(int dir_fd, const char *name, mode_t mode, int flags)
+{
+    if (told.no_proc || flags != AT_SYMLINK_NOFOLLOW) {
+        errno = EOPNOTSUPP;
+        return -1;
+    }
+    return (int)syscall(SYS_fchmodat, dir_fd, name, mode);
 }
 
 int openat(int dir_fd, const char *name, int flags, ...)

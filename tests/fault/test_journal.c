@@ -1,0 +1,391 @@
+/*
+ * test_journal.c — the journal's writer with failing system calls: for every call of a run over several segments, and for
+ * every way in which it can fail, the writer says so, nothing is told to be durable that is not, and what is left on the disk
+ * is read again with every frame that was committed.
+ */
+#include "journal/writer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "journal/base/bytes.h"
+#include "journal/recover.h"
+#include "journal/watermark.h"
+#include "tests/lib/expect.h"
+#include "tests/lib/fault.h"
+#include "tests/lib/journal_builder.h"
+#include "tests/lib/journal_files.h"
+
+SETTLE_SUITE(journal);
+
+#define SEED stream_seed(31)
+#define FRAMES 36 /* some three segments */
+#define MIB ((uint64_t)1 << 20)
+
+static struct journal_builder b;
+
+static settle_status frame_random(settle_error *error)
+{
+    builder_begin(&b);
+    for (uint64_t count = 1 + stream_random(&b.stream, 12); count > 0 && builder_add_event(&b); count--)
+        ;
+    builder_add_persisted(&b);
+    return builder_commit(&b, error);
+}
+
+static settle_status frames_random(size_t count, settle_error *error)
+{
+    settle_status status = SETTLE_OK;
+    while (b.frame_count < count && status == SETTLE_OK)
+        status = frame_random(error);
+    return status;
+}
+
+static uint64_t watermark(void)
+{
+    int journal_fd = -1;
+    uint64_t position = 0;
+    EXPECT_OK(dir_open_at(b.data_fd, "journal", false, &journal_fd, &test_error));
+    EXPECT_OK(watermark_read(journal_fd, &position, &test_error));
+    file_close(journal_fd);
+    return position;
+}
+
+/* What is on the disk after a failure: all that was committed, perhaps the frame on its way, and a way to go on. */
+static void expect_recovery(const char *what, uint64_t number)
+{
+    struct journal_scan scan;
+    builder_close(&b);
+    fault_reset();
+    journal_scan(b.data_fd, &scan);
+    cr_assert_eq(scan.status, SETTLE_OK, "%s %zu: %s", what, (size_t)number, expect_describe(&scan.error));
+    cr_assert(scan.frame_count == b.frame_count || scan.frame_count == b.frame_count + 1,
+              "%s %zu: %zu frames, %zu were committed", what, (size_t)number, scan.frame_count, b.frame_count);
+    if (scan.frame_count == b.frame_count)
+        cr_assert(scan.end.position == b.end.position && scan.end.chain == b.end.chain);
+    else
+        cr_assert_eq(scan.end.frame_position, b.frames[b.frame_count].frame.position);
+    struct journal_reader *reader = NULL;
+    EXPECT_OK(journal_reader_open(b.data_fd, &mem_libc, &reader, &test_error));
+    EXPECT_OK(journal_reader_confirm(reader, &b.end, &test_error));
+    if (scan.tail.torn_position > 0) {
+        uint64_t offset = 0;
+        char copy[SEGMENT_NAME_BYTES + 32];
+        const char *segment = journal_reader_place(reader, scan.tail.torn_position, &offset);
+        EXPECT_OK(journal_cut_tail(b.data_fd, segment, offset, scan.tail.torn_bytes, copy, &test_error));
+    }
+    journal_reader_close(reader);
+    /* The next writer. */
+    size_t frames = scan.frame_count;
+    b.end = scan.end;
+    b.next_seq = scan.end.next_seq;
+    builder_open(&b);
+    builder_note(&b, 1024);
+    builder_note(&b, 8192);
+    builder_close(&b);
+    journal_scan(b.data_fd, &scan);
+    cr_assert_eq(scan.status, SETTLE_OK, "%s %zu: %s", what, (size_t)number, expect_describe(&scan.error));
+    cr_assert_eq(scan.frame_count, frames + 2);
+    cr_assert_eq(scan.tail.torn_position, 0);
+}
+
+/* ---- Calls that fail ------------------------------------------------------------------------------------------------ */
+
+static void fail_each(enum fault_call call, int cause_errno, settle_status expected)
+{
+    builder_use_memory();
+    for (uint64_t nth = 1;; nth++) {
+        builder_init(&b, SEGMENT_BYTES_MIN, SEED);
+        fault_reset();
+        fault_fail_nth(call, nth, cause_errno);
+        settle_status status = frames_random(FRAMES, &test_error);
+        bool has_struck = fault_has_struck();
+        if (!has_struck) {
+            EXPECT_OK(status);
+            cr_assert_geq(b.end.position / SEGMENT_BYTES_MIN, 2, "the run is too short");
+            cr_assert_gt(nth, 2);
+        } else {
+            cr_assert_eq(status, expected, "call %zu: status %d: %s", (size_t)nth, status, expect_describe(&test_error));
+            cr_assert_eq(test_error.cause_errno, cause_errno);
+        }
+        fault_reset();
+        cr_assert_leq(watermark(), b.end.position, "call %zu: the watermark is ahead of the last sync", (size_t)nth);
+        expect_recovery("failing call", nth);
+        builder_deinit(&b);
+        if (!has_struck)
+            return;
+    }
+}
+
+Test(journal, every_write_that_fails_is_told)
+{
+    fail_each(FAULT_PWRITE, EIO, SETTLE_E_IO);
+    fail_each(FAULT_PWRITE, ENOSPC, SETTLE_E_NO_SPACE);
+}
+
+Test(journal, every_sync_that_fails_is_told)
+{
+    fail_each(FAULT_FDATASYNC, EIO, SETTLE_E_IO);
+    fail_each(FAULT_FDATASYNC, EDQUOT, SETTLE_E_NO_SPACE);
+}
+
+Test(journal, every_call_on_the_directory_that_fails_is_told)
+{
+    fail_each(FAULT_FSYNC, EIO, SETTLE_E_IO);
+    fail_each(FAULT_RENAMEAT, EIO, SETTLE_E_IO);
+    fail_each(FAULT_OPENAT, ENOSPC, SETTLE_E_NO_SPACE);
+}
+
+Test(journal, every_call_at_all_that_fails_is_told)
+{
+    fail_each(FAULT_ANY, EIO, SETTLE_E_IO);
+}
+
+Test(journal, interrupted_calls_are_made_again)
+{
+    static const enum fault_call calls[] = {FAULT_PWRITE, FAULT_FDATASYNC, FAULT_FSYNC, FAULT_OPENAT};
+    struct journal_files whole, other;
+    builder_use_memory();
+    builder_init(&b, SEGMENT_BYTES_MIN, SEED);
+    EXPECT_OK(frames_random(FRAMES, &test_error));
+    journal_files_load(b.data_fd, &whole);
+    builder_deinit(&b);
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        bool has_struck = true;
+        for (uint64_t nth = 1; has_struck; nth += 1 + nth / 8) {
+            builder_init(&b, SEGMENT_BYTES_MIN, SEED);
+            fault_reset();
+            fault_fail_nth(calls[i], nth, EINTR);
+            EXPECT_OK(frames_random(FRAMES, &test_error));
+            has_struck = fault_has_struck();
+            cr_assert(has_struck || nth > 1);
+            fault_reset();
+            journal_files_load(b.data_fd, &other);
+            cr_assert_null(journal_files_difference(&whole, &other));
+            journal_files_free(&other);
+            builder_deinit(&b);
+        }
+    }
+    journal_files_free(&whole);
+}
+
+/* ---- Writes that are cut short --------------------------------------------------------------------------------------- */
+
+Test(journal, every_write_torn_anywhere_is_told_and_cut)
+{
+    static const size_t places[] = {1, 7, 8, 15, 63, 64, 65, 127, 511, 512, 513, 1024, 1500, 4096, 16383};
+    size_t torn = 0;
+    builder_use_memory();
+    for (uint64_t nth = 1;; nth++) {
+        bool has_struck = false;
+        for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+            builder_init(&b, SEGMENT_BYTES_MIN, SEED);
+            fault_reset();
+            fault_tear_nth(nth, places[i], i % 2 == 0 ? EIO : ENOSPC);
+            settle_status status = frames_random(FRAMES, &test_error);
+            has_struck = fault_has_struck();
+            cr_assert_eq(status != SETTLE_OK, has_struck);
+            struct journal_scan scan;
+            fault_reset();
+            journal_scan(b.data_fd, &scan);
+            torn += scan.tail.torn_position > 0;
+            cr_assert_leq(watermark(), scan.end.position); /* torn, it may be whole all the same, behind its sync */
+            expect_recovery("torn write", nth);
+            builder_deinit(&b);
+            if (!has_struck)
+                break;
+        }
+        if (!has_struck)
+            break;
+    }
+    cr_assert_gt(torn, 100); /* or it was none of the frames' */
+}
+
+Test(journal, short_writes_are_completed)
+{
+    static const size_t sizes[] = {1, 7, 64, 100, 4095};
+    struct journal_files whole, other;
+    builder_use_memory();
+    for (size_t i = 0; i <= sizeof sizes / sizeof *sizes; i++) {
+        builder_init(&b, SEGMENT_BYTES_MIN, SEED);
+        fault_reset();
+        if (i > 0)
+            fault_short_writes(sizes[i - 1]);
+        EXPECT_OK(frames_random(FRAMES, &test_error));
+        fault_reset();
+        journal_files_load(b.data_fd, i == 0 ? &whole : &other);
+        builder_deinit(&b);
+        if (i == 0)
+            continue;
+        cr_assert_null(journal_files_difference(&whole, &other), "%zu bytes a write", sizes[i - 1]);
+        journal_files_free(&other);
+    }
+    journal_files_free(&whole);
+}
+
+/* ---- Creating and opening -------------------------------------------------------------------------------------------- */
+
+Test(journal, creating_it_can_be_tried_again_after_any_failure)
+{
+    builder_use_memory();
+    for (uint64_t nth = 1;; nth++) {
+        char path[TEMPDIR_BYTES];
+        int data_fd = -1;
+        struct journal_scan scan;
+        tempdir_make(path);
+        EXPECT_OK(dir_open(path, false, &data_fd, &test_error));
+        fault_reset();
+        fault_fail_nth(FAULT_ANY, nth, EIO);
+        settle_status status = journal_create_with_id(data_fd, SEGMENT_BYTES_MIN, builder_journal_id, BUILDER_TIME_US,
+                                                      &test_error);
+        bool has_struck = fault_has_struck();
+        fault_reset();
+        if (has_struck && status != SETTLE_OK) {
+            status = journal_create_with_id(data_fd, SEGMENT_BYTES_MIN, builder_journal_id, BUILDER_TIME_US, &test_error);
+            cr_assert(status == SETTLE_OK || status == SETTLE_E_EXISTS, "call %zu: %d: %s", (size_t)nth, status,
+                      expect_describe(&test_error));
+        }
+        journal_scan(data_fd, &scan);
+        cr_assert_eq(scan.status, SETTLE_OK, "call %zu: %s", (size_t)nth, expect_describe(&scan.error));
+        cr_assert_eq(scan.frame_count, 0);
+        file_close(data_fd);
+        tempdir_remove(path);
+        if (!has_struck) {
+            cr_assert_gt(nth, 8);
+            break;
+        }
+    }
+}
+
+Test(journal, opening_it_can_be_tried_again_after_any_failure)
+{
+    builder_use_memory();
+    builder_init(&b, SEGMENT_BYTES_MIN, SEED);
+    EXPECT_OK(frames_random(FRAMES, &test_error));
+    for (uint64_t nth = 1;; nth++) {
+        struct journal_files before, after;
+        struct journal_writer *writer = NULL;
+        builder_close(&b);
+        journal_files_load(b.data_fd, &before);
+        fault_reset();
+        fault_fail_nth(FAULT_ANY, nth, EIO);
+        settle_status status = journal_writer_open(b.data_fd, &mem_libc, &b.end, &writer, &test_error);
+        bool has_struck = fault_has_struck();
+        fault_reset();
+        cr_assert_eq(status, has_struck ? SETTLE_E_IO : SETTLE_OK);
+        cr_assert_eq(writer == NULL, has_struck);
+        journal_writer_close(writer);
+        journal_files_load(b.data_fd, &after);
+        cr_assert_null(journal_files_difference(&before, &after));
+        journal_files_free(&before);
+        journal_files_free(&after);
+        builder_open(&b);
+        EXPECT_OK(frame_random(&test_error));
+        if (!has_struck)
+            break;
+    }
+    builder_close(&b);
+    expect_recovery("open", 0);
+    builder_deinit(&b);
+}
+
+/* ---- The order of calls ----------------------------------------------------------------------------------------------- */
+
+/* What is written but not synced, by descriptor. */
+struct order {
+    bool is_dirty[256];      /* a segment or the spare */
+    bool directory_is_dirty; /* a rename that is not synced */
+    size_t watermarks, renames, frames;
+    const char *fault;
+};
+
+static const char *name_of(int fd, char ret_path[512])
+{
+    char link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, ret_path, 511);
+    ret_path[length < 0 ? 0 : length] = '\0';
+    const char *slash = strrchr(ret_path, '/');
+    return slash == NULL ? ret_path : slash + 1;
+}
+
+static void note_order(void *context, const struct fault_note *note)
+{
+    struct order *order = context;
+    char path[512];
+    const char *name = name_of(note->fd, path);
+    bool is_watermark = strcmp(name, WATERMARK_NAME) == 0;
+    if (note->fd < 0 || note->fd >= 256) {
+        order->fault = "a descriptor out of range";
+        return;
+    }
+    if (note->call == FAULT_OPENAT)
+        order->is_dirty[note->fd] = false;
+    if (note->call == FAULT_FDATASYNC)
+        order->is_dirty[note->fd] = false;
+    if (note->call == FAULT_FSYNC)
+        order->directory_is_dirty = false;
+    bool any_dirty = order->directory_is_dirty;
+    for (size_t i = 0; i < 256; i++)
+        any_dirty = any_dirty || order->is_dirty[i];
+    if (note->call == FAULT_RENAMEAT) {
+        if (any_dirty)
+            order->fault = "a segment is given its name before it, or the one before it, is synced";
+        order->directory_is_dirty = true;
+        order->renames++;
+    }
+    if (note->call == FAULT_PWRITE && is_watermark) {
+        if (any_dirty)
+            order->fault = "the watermark is told before the sync";
+        order->watermarks++;
+    } else if (note->call == FAULT_PWRITE) {
+        if (order->directory_is_dirty)
+            order->fault = "a frame is written into a segment whose name is not synced";
+        order->is_dirty[note->fd] = true;
+        order->frames += strcmp(name, SEGMENT_SPARE_NAME) != 0;
+    }
+}
+
+Test(journal, nothing_is_told_or_built_upon_before_it_is_synced)
+{
+    struct order order = {.fault = NULL};
+    builder_use_memory();
+    builder_init(&b, SEGMENT_BYTES_MIN, SEED);
+    fault_reset();
+    fault_observe(note_order, &order);
+    while (b.frame_count < 2 * FRAMES && order.fault == NULL)
+        EXPECT_OK(frame_random(&test_error));
+    fault_reset();
+    cr_assert_null(order.fault, "%s, at frame %zu", order.fault, b.frame_count);
+    cr_assert_eq(order.watermarks, b.frame_count);
+    cr_assert_eq(order.frames, b.frame_count);
+    cr_assert_eq(order.renames, b.end.position / SEGMENT_BYTES_MIN);
+    cr_assert_geq(order.renames, 3);
+    builder_deinit(&b);
+}
+
+/* ---- The spare of large segments, which a thread makes ------------------------------------------------------------------ */
+
+Test(journal, a_spare_that_fails_once_is_made_at_the_switch)
+{
+    static const enum fault_call calls[] = {FAULT_OPENAT, FAULT_PWRITE, FAULT_FDATASYNC};
+    builder_use_memory();
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        builder_init(&b, 3 * MIB, SEED);
+        fault_reset();
+        fault_only(SEGMENT_SPARE_NAME);
+        fault_fail_nth(calls[i], 1, ENOSPC);
+        while (b.end.position < 3 * MIB) {
+            builder_begin(&b);
+            while (b.buffer.used < MIB / 2 && frame_room(&b.buffer) > SOURCE_BYTES_MAX)
+                builder_add_source(&b, 4000);
+            builder_add_asset(&b);
+            EXPECT_OK(builder_commit(&b, &test_error));
+        }
+        cr_assert(fault_has_struck());
+        expect_recovery("spare", i);
+        builder_deinit(&b);
+    }
+}

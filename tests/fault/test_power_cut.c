@@ -1,0 +1,299 @@
+/*
+ * test_power_cut.c — the power goes at every moment of a run over several segments. The calls of the run are recorded; after
+ * each of them the disk is put together as a power cut may leave it: what was synced is there, of what was not any sectors and
+ * any prefix, directory entries with or without the last changes. Every frame acknowledged by then must be found again, at
+ * most one more, and a writer must be able to go on. SETTLE_TEST_SEED=N makes another run.
+ */
+#include "journal/writer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "journal/base/bytes.h"
+#include "journal/recover.h"
+#include "journal/watermark.h"
+#include "tests/lib/expect.h"
+#include "tests/lib/fault.h"
+#include "tests/lib/journal_builder.h"
+#include "tests/lib/journal_files.h"
+
+SETTLE_SUITE(power_cut);
+
+#define SEED stream_seed(77)
+#define FRAMES 50
+#define FILES_MAX 16
+#define NAME_BYTES 64
+
+/* ---- The recording ---------------------------------------------------------------------------------------------------- */
+
+struct call {
+    enum fault_call call;
+    ino_t inode;
+    uint64_t offset;
+    uint8_t *bytes;
+    size_t count;
+    bool creates;
+    char name[NAME_BYTES], to[NAME_BYTES];
+    size_t acknowledged; /* frames, when it was made */
+};
+
+static struct journal_builder b;
+static struct call calls[8192];
+static size_t call_count, acknowledged;
+
+static void record(void *context, const struct fault_note *note)
+{
+    struct call *call = &calls[call_count];
+    struct stat status;
+    (void)context;
+    if (call_count == sizeof calls / sizeof *calls || fstat(note->fd, &status) != 0)
+        abort();
+    *call = (struct call){.call = note->call, .inode = status.st_ino, .offset = note->offset, .count = note->count,
+                          .creates = note->creates, .acknowledged = acknowledged};
+    if (note->count > 0) {
+        call->bytes = malloc(note->count);
+        if (call->bytes == NULL)
+            abort();
+        memcpy(call->bytes, note->bytes, note->count);
+    }
+    snprintf(call->name, sizeof call->name, "%s", note->name == NULL ? "" : note->name);
+    snprintf(call->to, sizeof call->to, "%s", note->to == NULL ? "" : note->to);
+    call_count++;
+}
+
+static void record_run(uint64_t seed)
+{
+    builder_use_memory();
+    fault_reset();
+    call_count = acknowledged = 0;
+    fault_observe(record, NULL);
+    builder_init(&b, SEGMENT_BYTES_MIN, seed);
+    while (b.frame_count < FRAMES) {
+        if (b.frame_count % 17 == 16) { /* a writer that ends, and another */
+            builder_close(&b);
+            builder_open(&b);
+        }
+        builder_random(&b);
+        acknowledged = b.frame_count;
+    }
+    builder_close(&b);
+    fault_reset();
+    cr_assert_geq(b.end.position / SEGMENT_BYTES_MIN, 2);
+}
+
+/* ---- The disk ----------------------------------------------------------------------------------------------------------- */
+
+struct write {
+    uint64_t offset;
+    const uint8_t *bytes;
+    size_t count;
+};
+struct file { /* an inode */
+    ino_t inode;
+    uint8_t bytes[SEGMENT_BYTES_MIN]; /* as synced */
+    size_t count;
+    struct write writes[8]; /* since then */
+    size_t write_count;
+};
+struct entry {
+    char name[NAME_BYTES];
+    size_t file;
+};
+struct disk {
+    struct file files[FILES_MAX];
+    size_t file_count;
+    struct entry entries[FILES_MAX], synced[FILES_MAX]; /* of `journal/` */
+    size_t entry_count, synced_count;
+};
+
+static struct disk disk;
+
+static void apply_write(uint8_t *bytes, size_t *count, uint64_t offset, const uint8_t *from, size_t size)
+{
+    cr_assert_leq(offset + size, SEGMENT_BYTES_MIN);
+    memcpy(bytes + offset, from, size);
+    *count = *count > offset + size ? *count : (size_t)offset + size;
+}
+
+static void file_synced(struct file *file)
+{
+    for (size_t i = 0; i < file->write_count; i++)
+        apply_write(file->bytes, &file->count, file->writes[i].offset, file->writes[i].bytes, file->writes[i].count);
+    file->write_count = 0;
+}
+
+static size_t file_of(ino_t inode)
+{
+    for (size_t i = 0; i < disk.file_count; i++)
+        if (disk.files[i].inode == inode)
+            return i;
+    return SIZE_MAX;
+}
+
+static size_t entry_of(const char *name)
+{
+    size_t i = 0;
+    while (i < disk.entry_count && strcmp(disk.entries[i].name, name) != 0)
+        i++;
+    return i;
+}
+
+static void entry_remove(const char *name)
+{
+    size_t i = entry_of(name);
+    if (i < disk.entry_count)
+        disk.entries[i] = disk.entries[--disk.entry_count];
+}
+
+static void entry_create(const struct call *call)
+{
+    if (entry_of(call->name) < disk.entry_count)
+        return; /* opened, not created */
+    size_t file = file_of(call->inode);
+    if (file != SIZE_MAX) /* the number of one that was removed */
+        disk.files[file].inode = 0;
+    cr_assert_lt(disk.file_count, FILES_MAX);
+    disk.files[disk.file_count] = (struct file){.inode = call->inode};
+    snprintf(disk.entries[disk.entry_count].name, NAME_BYTES, "%s", call->name);
+    disk.entries[disk.entry_count++].file = disk.file_count++;
+}
+
+static void play(const struct call *call)
+{
+    size_t file = file_of(call->inode);
+    switch (call->call) {
+    case FAULT_OPENAT:
+        if (call->creates)
+            entry_create(call);
+        break;
+    case FAULT_PWRITE:
+        cr_assert_neq(file, SIZE_MAX);
+        cr_assert_lt(disk.files[file].write_count, 8);
+        disk.files[file].writes[disk.files[file].write_count++] =
+            (struct write){call->offset, call->bytes, call->count};
+        if (strcmp(disk.entries[entry_of(WATERMARK_NAME)].name, WATERMARK_NAME) == 0 &&
+            disk.entries[entry_of(WATERMARK_NAME)].file == file)
+            file_synced(&disk.files[file]); /* nobody syncs it, nobody needs it */
+        break;
+    case FAULT_FDATASYNC:
+        if (file != SIZE_MAX)
+            file_synced(&disk.files[file]);
+        break;
+    case FAULT_FSYNC:
+        memcpy(disk.synced, disk.entries, sizeof disk.entries);
+        disk.synced_count = disk.entry_count;
+        break;
+    case FAULT_RENAMEAT:
+        entry_remove(call->to);
+        snprintf(disk.entries[entry_of(call->name)].name, NAME_BYTES, "%s", call->to);
+        break;
+    case FAULT_UNLINKAT: entry_remove(call->name); break;
+    default: cr_assert_fail("a call that nobody makes");
+    }
+}
+
+/* ---- What a power cut leaves ---------------------------------------------------------------------------------------------- */
+
+enum survival { NOTHING, EVERYTHING, PREFIX, SECTORS, SURVIVALS };
+
+/* The file with some of what was not synced. */
+static void survive(struct stream *random, const struct file *file, enum survival survival, struct journal_file *ret_file)
+{
+    ret_file->count = file->count;
+    memcpy(ret_file->bytes, file->bytes, SEGMENT_BYTES_MIN);
+    for (size_t i = 0; i < file->write_count && survival != NOTHING; i++) {
+        const struct write *write = &file->writes[i];
+        size_t count = write->count;
+        if (survival == PREFIX && i + 1 == file->write_count)
+            count = (size_t)stream_random(random, write->count + 1);
+        for (size_t at = 0; at < count;) {
+            size_t rest = FORMAT_SECTOR_BYTES - (size_t)(write->offset + at) % FORMAT_SECTOR_BYTES;
+            size_t part = count - at < rest ? count - at : rest;
+            if (survival != SECTORS || stream_random(random, 2) == 0)
+                apply_write(ret_file->bytes, &ret_file->count, write->offset + at, write->bytes + at, part);
+            at += part;
+        }
+    }
+}
+
+static void put_together(struct stream *random, enum survival survival, bool entries_survive, int data_fd)
+{
+    static uint8_t bytes[FILES_MAX][SEGMENT_BYTES_MIN];
+    struct journal_file left[FILES_MAX];
+    const struct entry *entries = entries_survive ? disk.entries : disk.synced;
+    struct journal_files files = {left, entries_survive ? disk.entry_count : disk.synced_count};
+    for (size_t i = 0; i < files.count; i++) {
+        left[i].bytes = bytes[i];
+        snprintf(left[i].name, sizeof left[i].name, "%s", entries[i].name);
+        survive(random, &disk.files[entries[i].file], survival, &left[i]);
+    }
+    journal_files_store(data_fd, &files);
+}
+
+/* All that was acknowledged is there, and a writer goes on. */
+static void expect_recovery(int data_fd, size_t frames, size_t number, int survival)
+{
+    struct journal_scan scan;
+    struct journal_reader *reader = NULL;
+    journal_scan(data_fd, &scan);
+    cr_assert_eq(scan.status, SETTLE_OK, "call %zu, survival %d: %d %s", number, survival, scan.status,
+                 expect_describe(&scan.error));
+    cr_assert(scan.frame_count == frames || scan.frame_count == frames + 1,
+              "call %zu, survival %d: %zu frames are left, %zu were acknowledged", number, survival, scan.frame_count,
+              frames);
+    const struct journal_point *end = frames == 0 ? NULL : &b.frames[frames - 1].end;
+    EXPECT_OK(journal_reader_open(data_fd, &mem_libc, &reader, &test_error));
+    if (end != NULL)
+        EXPECT_OK(journal_reader_confirm(reader, end, &test_error));
+    if (scan.tail.torn_position > 0) {
+        uint64_t offset = 0;
+        char copy[SEGMENT_NAME_BYTES + 32];
+        const char *segment = journal_reader_place(reader, scan.tail.torn_position, &offset);
+        EXPECT_OK(journal_cut_tail(data_fd, segment, offset, scan.tail.torn_bytes, copy, &test_error));
+    }
+    journal_reader_close(reader);
+    struct journal_writer *writer = NULL;
+    struct frame_buffer buffer;
+    EXPECT_OK(journal_writer_open(data_fd, &mem_libc, &scan.end, &writer, &test_error));
+    EXPECT_OK(frame_buffer_init(writer, &buffer, &test_error));
+    frame_begin(writer, &buffer, scan.end.next_seq, scan.end.time_us);
+    frame_append(&buffer, record_encode_asset(frame_at_end(&buffer), 0, &stream_assets[0]));
+    frame_close(writer, &buffer);
+    EXPECT_OK(journal_writer_commit(writer, &buffer, &test_error));
+    frame_buffer_deinit(writer, &buffer);
+    journal_writer_close(writer);
+    size_t count = scan.frame_count;
+    journal_scan(data_fd, &scan);
+    cr_assert_eq(scan.status, SETTLE_OK, "call %zu, survival %d: %s", number, survival, expect_describe(&scan.error));
+    cr_assert_eq(scan.frame_count, count + 1);
+}
+
+Test(power_cut, at_any_call_loses_nothing_that_was_acknowledged)
+{
+    char path[TEMPDIR_BYTES];
+    int data_fd = -1;
+    size_t states = 0, created = 0;
+    record_run(SEED);
+    tempdir_make(path);
+    EXPECT_OK(dir_open(path, false, &data_fd, &test_error));
+    memset(&disk, 0, sizeof disk);
+    for (size_t i = 0; i < call_count; i++) {
+        play(&calls[i]);
+        /* Before the first segment has its name for good nothing was ever promised. */
+        created = created > 0 || (calls[i].call == FAULT_FSYNC && disk.entry_count > 1) ? created + 1 : 0;
+        for (int state = 0; state < 2 * SURVIVALS + 4 && created > 0; state++) {
+            enum survival survival = state < 2 * SURVIVALS ? (enum survival)(state / 2) : SECTORS;
+            put_together(&b.stream, survival, state % 2 == 0, data_fd);
+            expect_recovery(data_fd, calls[i].acknowledged, i, survival);
+            states++;
+        }
+    }
+    cr_assert_gt(states, 1000);
+    for (size_t i = 0; i < call_count; i++)
+        free(calls[i].bytes);
+    file_close(data_fd);
+    tempdir_remove(path);
+    builder_deinit(&b);
+}

@@ -372,6 +372,8 @@ settle_status settle_submit(settle *engine, const settle_event *events, size_t c
     if (status == SETTLE_OK)
         status = commit_wait(engine, frame_number, error);
     pthread_mutex_unlock(&engine->mutex);
+    if (status != SETTLE_OK && status != SETTLE_E_INVALID)
+        memset(ret_results, 0, count * sizeof *ret_results); /* nobody sees an outcome that can still be lost */
     return status;
 }
 
@@ -404,6 +406,8 @@ settle_status settle_submit_async(settle *engine, const settle_event *events, si
             status = engine_latch(engine, &(settle_error){.status = status, .text = "no memory for a completion"});
     }
     pthread_mutex_unlock(&engine->mutex);
+    if (status != SETTLE_OK && status != SETTLE_E_INVALID)
+        memset(ret_results, 0, count * sizeof *ret_results);
     return status;
 }
 
@@ -420,8 +424,10 @@ settle_status settle_asset_declare(settle *engine, const settle_asset *asset, se
     settle_status status = engine_frame_room(engine, ASSET_BYTES, error);
     if (status == SETTLE_OK)
         status = registry_asset_add(&engine->names, asset, error);
-    if (status == SETTLE_OK && engine->names.asset_count > before)
+    if (status == SETTLE_OK && engine->names.asset_count > before) {
         frame_append(engine->open, record_encode_asset(frame_at_end(engine->open), time_delta(engine), asset));
+        engine->names_number = engine->open_number;
+    }
     /* Also where it was known: the declaration before may still be on its way to the disk. */
     if (status == SETTLE_OK)
         status = commit_wait(engine, engine->open_number, error);
@@ -429,24 +435,33 @@ settle_status settle_asset_declare(settle *engine, const settle_asset *asset, se
     return status;
 }
 
+/* What a look-up found, once it is durable. Mutex held. */
+static settle_status asset_answer(settle *e, const settle_asset *asset, settle_asset *ret_asset)
+{
+    settle_status status = engine_check(e, NULL);
+    if (status != SETTLE_OK || asset == NULL)
+        return status == SETTLE_OK ? SETTLE_E_NOT_FOUND : status;
+    settle_asset found = *asset; /* the registry may grow while this waits */
+    status = commit_wait(e, e->names_number, NULL);
+    if (status == SETTLE_OK)
+        *ret_asset = found;
+    return status;
+}
+
 settle_status settle_asset_by_id(settle *engine, uint32_t id, settle_asset *ret_asset)
 {
     pthread_mutex_lock(&engine->mutex);
-    const settle_asset *asset = registry_asset_by_id(&engine->names, id);
-    if (asset != NULL)
-        *ret_asset = *asset;
+    settle_status status = asset_answer(engine, registry_asset_by_id(&engine->names, id), ret_asset);
     pthread_mutex_unlock(&engine->mutex);
-    return asset != NULL ? SETTLE_OK : SETTLE_E_NOT_FOUND;
+    return status;
 }
 
 settle_status settle_asset_by_symbol(settle *engine, settle_text symbol, settle_asset *ret_asset)
 {
     pthread_mutex_lock(&engine->mutex);
-    const settle_asset *asset = registry_asset_by_symbol(&engine->names, symbol);
-    if (asset != NULL)
-        *ret_asset = *asset;
+    settle_status status = asset_answer(engine, registry_asset_by_symbol(&engine->names, symbol), ret_asset);
     pthread_mutex_unlock(&engine->mutex);
-    return asset != NULL ? SETTLE_OK : SETTLE_E_NOT_FOUND;
+    return status;
 }
 
 settle_status settle_source_open(settle *engine, settle_text name, settle_source_position *ret_position,

@@ -91,6 +91,8 @@ static void complete(settle *e, settle_status status)
     for (size_t i = 0; i < ready; i++) {
         struct pending pending = e->pending[i];
         pthread_mutex_unlock(&e->mutex);
+        if (status != SETTLE_OK)
+            memset(pending.results, 0, pending.count * sizeof *pending.results);
         pending.done(pending.context, status, pending.results, pending.count);
         pthread_mutex_lock(&e->mutex);
     }

@@ -44,6 +44,7 @@ struct settle {
 
     /* state */
     struct registry names;
+    uint64_t names_number; /* the frame with the last asset declared */
     struct accounts accounts;
     struct ids ids;
     uint64_t id_seed;
@@ -77,6 +78,7 @@ struct settle {
     struct projection projection;         /* the checkpoint thread's */
     struct journal_reader *follower;      /* the checkpoint thread's */
     struct journal_point applied;         /* what the store holds */
+    uint64_t acknowledged_position;       /* what the writer before this one told of, by its watermark */
     uint64_t applied_natural_ts_max_ms;
 };
 

@@ -16,6 +16,7 @@
 #include "journal/base/bytes.h"
 #include "journal/base/status.h"
 #include "journal/recover.h"
+#include "journal/watermark.h"
 
 /* ---- Latch, log ---- */
 
@@ -107,6 +108,8 @@ static settle_status directory_prepare(const char *directory, const settle_optio
     } else if (status == SETTLE_OK) {
         struct clock clock = options_clock(options);
         status = journal_create(data_fd, options->segment_bytes, clock_now_us(&clock), error);
+        if (status == SETTLE_OK) /* whoever made the directory, and whenever */
+            status = dir_sync_parent(directory, error);
     }
     if (status != SETTLE_OK) {
         file_close(lock_fd);
@@ -161,7 +164,8 @@ static bool point_is_same(const struct journal_point *a, const struct journal_po
 
 /*
  * Walks from the beginning of the segment that holds the store's point to the journal's end. Changes nothing. The point
- * must lie on the way: a journal that ends before it, or goes another way, has lost what was acknowledged.
+ * must lie on the way, and the writer before this one must not have told of more: a journal that ends sooner, or goes
+ * another way, has lost what was acknowledged.
  */
 static settle_status journal_walk(settle *e, struct journal_point *ret_end, settle_error *error)
 {
@@ -178,15 +182,19 @@ static settle_status journal_walk(settle *e, struct journal_point *ret_end, sett
     }
     if (status != SETTLE_E_END)
         return status;
-    if (!is_met) {
-        uint64_t offset = 0;
-        char file[SEGMENT_NAME_BYTES + 16];
-        snprintf(file, sizeof file, "journal/%s", journal_reader_place(e->follower, at.position, &offset));
+    if (is_met && at.position >= e->acknowledged_position) {
+        *ret_end = at;
+        return SETTLE_OK;
+    }
+    uint64_t offset = 0;
+    char file[SEGMENT_NAME_BYTES + 16];
+    snprintf(file, sizeof file, "journal/%s", journal_reader_place(e->follower, at.position, &offset));
+    if (!is_met)
         return fail_at(error, SETTLE_E_CORRUPT, file, offset, at.next_seq,
                        "the journal ends here, but events up to %" PRIu64 " were acknowledged", e->applied.next_seq - 1);
-    }
-    *ret_end = at;
-    return SETTLE_OK;
+    return fail_at(error, SETTLE_E_CORRUPT, file, offset, at.next_seq,
+                   "the journal ends here, but journal/watermark tells of %" PRIu64 " bytes behind it that were acknowledged",
+                   e->acknowledged_position - at.position);
 }
 
 static settle_status tail_cut(settle *e, settle_error *error)
@@ -293,12 +301,28 @@ static settle_status examine(settle *e, struct journal_point *ret_end, settle_er
     return status == SETTLE_OK ? journal_walk(e, ret_end, error) : status;
 }
 
+/* Where the journal was not closed, a failed sync may be why: what it left in the cache alone is written again. */
+static settle_status tail_rewrite(settle *e, const struct journal_point *end, settle_error *error)
+{
+    if (point_is_same(end, &e->applied))
+        return SETTLE_OK;
+    uint64_t offset = 0;
+    const char *segment = journal_reader_place(e->follower, end->position, &offset);
+    return journal_rewrite_tail(e->data_fd, segment, journal_reader_segment_bytes(e->follower), end, error);
+}
+
 /* From a locked directory to a store that holds all of its journal. */
 static settle_status recover(settle *e, struct journal_point *ret_end, settle_error *error)
 {
-    settle_status status = examine(e, ret_end, error);
+    struct watermark before = {.is_known = false};
+    settle_status status = watermark_pause(e->data_fd, &before, error);
+    e->acknowledged_position = before.position;
+    if (status == SETTLE_OK)
+        status = examine(e, ret_end, error);
     if (status == SETTLE_OK)
         status = tail_cut(e, error);
+    if (status == SETTLE_OK)
+        status = tail_rewrite(e, ret_end, error);
     /* Opening the writer syncs what a dead one left in the cache: from here on all of it is durable. */
     if (status == SETTLE_OK)
         status = journal_writer_open(e->data_fd, &e->mem, ret_end, &e->writer, error);

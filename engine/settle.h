@@ -19,7 +19,7 @@
  *   Units       amounts: minor units of the asset (10^-scale); times: milliseconds (ts_ms) or microseconds (_us) since
  *               1970-01-01T00:00:00Z; sizes: bytes. The unit is the last word of a name.
  *   Ownership   what you pass in is yours and is only read during the call; `ret_` arguments are filled by the call
- *               and are untouched when it fails.
+ *               and are untouched when it fails, but for ret_results, which a failed commit sets to zeros.
  *   Threads     every call on a settle* may be made from any thread at any time, except settle_close(), which must be
  *               the last. Calls that submit are serialised; concurrent submitters share one commit.
  *   Durability  after settle_submit() returns SETTLE_OK the events survive a crash and a power cut. Nobody, through any
@@ -31,6 +31,7 @@
  *   - One engine a directory, in one process. A second open answers SETTLE_E_BUSY and names the holder's pid.
  *   - After the first failed write or sync every call answers SETTLE_E_LATCHED: close the engine, mend the disk, open
  *     it again. Nothing that was acknowledged is lost; what was not acknowledged happened wholly or not at all.
+ *   - Do not delete the file `lock` of a directory in use: it is what keeps a second writer out.
  *   - Do not fork() and use an engine in the child.
  *   - A power cut may tear the sectors (512 bytes) that were being written, not those beside them: the engine relies on
  *     this property of disks, as SQLite does ("powersafe overwrite").
@@ -106,7 +107,7 @@ SETTLE_API settle_status settle_close(settle *engine, settle_error *error);
 /* Declares an asset, durably. Again with the same values: SETTLE_OK, no effect. With others: SETTLE_E_CONFLICT. */
 SETTLE_API SETTLE_CHECKED settle_status settle_asset_declare(settle *engine, const settle_asset *asset,
                                                              settle_error *error);
-/* SETTLE_E_NOT_FOUND when there is none. */
+/* SETTLE_E_NOT_FOUND when there is none. What they answer is durable; SETTLE_E_LATCHED as everywhere. */
 SETTLE_API SETTLE_CHECKED settle_status settle_asset_by_id(settle *engine, uint32_t id, settle_asset *ret_asset);
 SETTLE_API SETTLE_CHECKED settle_status settle_asset_by_symbol(settle *engine, settle_text symbol,
                                                                settle_asset *ret_asset);

@@ -182,8 +182,7 @@ static inline const char *take_decimal(struct scan *scan, enum member member, co
     if (*next == '.')
         next = json_digits(next + 1, end, &fraction);
     size_t whole_digits = (size_t)(point - first), decimals = next == point ? 0 : (size_t)(next - point) - 1;
-    bool usual = *next == '"' && next[-1] != '.' && whole_digits - 1 < USUAL_DIGITS && decimals <= USUAL_DIGITS &&
-                 (*first != '0' || whole_digits == 1);
+    bool usual = *next == '"' && next[-1] != '.' && whole_digits > 0 && (*first != '0' || whole_digits == 1);
     if (unlikely(!usual))
         return take_unusual_decimal(scan, member, at);
     value->text = first;
@@ -205,9 +204,11 @@ static inline const char *take_member(struct scan *scan, const char *at, const c
         return unexpected(scan, name_at, "expected a member name");
     enum member member = plain_name(name_at + 1, end, &at);
     if (unlikely(member == MEMBER_COUNT)) {
-        at = other_name(scan, name_at, &member);
+        enum member other = MEMBER_COUNT; /* a copy: what a call is given the address of cannot stay in a register */
+        at = other_name(scan, name_at, &other);
         if (at == NULL)
             return NULL;
+        member = other;
     }
     if (unlikely(IN(member, *seen)))
         return json_fault(&scan->json, name_at, "duplicate member \"%s\"", scan_members[member].name);

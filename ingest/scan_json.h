@@ -112,8 +112,12 @@ static inline const char *json_plain(const char *line, const char *at, const cha
 static inline const char *json_string(struct json *json, const char *at, const char *end, settle_text *ret_text)
 {
     const char *stop = json_plain(json->line, at + 1, end);
-    if (__builtin_expect(stop == end || *stop != '"', 0))
-        return json_string_rest(json, at, stop, ret_text);
+    if (__builtin_expect(stop == end || *stop != '"', 0)) {
+        settle_text rest = {NULL, 0}; /* a copy: what a call is given the address of cannot stay in a register */
+        const char *next = json_string_rest(json, at, stop, &rest);
+        *ret_text = rest;
+        return next;
+    }
     ret_text->data = at + 1;
     ret_text->bytes = (size_t)(stop - at) - 1;
     return stop + 1;

@@ -11,6 +11,9 @@
 #include "journal/base/bytes.h"
 #include "journal/frame.h"
 
+/* It becomes a journal by its last step, so that a copy that was interrupted is none. */
+#define COPY_NAME "journal.partial"
+
 struct copy {
     struct journal_reader *reader;
     int to_journal_fd, to_fd;
@@ -146,9 +149,11 @@ settle_status journal_copy(int from_fd, int to_fd, uint64_t until_seq, settle_er
             status = fail(error, SETTLE_E_NO_MEMORY, "no memory for a frame");
     }
     if (status == SETTLE_OK)
-        status = dir_open_at(to_fd, "journal", true, &c.to_journal_fd, error);
+        status = dir_open_at(to_fd, COPY_NAME, true, &c.to_journal_fd, error);
     if (status == SETTLE_OK)
         status = copy_frames(&c, error);
+    if (status == SETTLE_OK)
+        status = file_rename_at(to_fd, COPY_NAME, "journal", error);
     if (status == SETTLE_OK)
         status = dir_sync(to_fd, "the data directory", error);
     file_close(c.to_fd);

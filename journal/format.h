@@ -27,7 +27,8 @@ enum {
     SEGMENT_SIZE = 56,          /* u64 bytes of every segment of this journal */
     SEGMENT_CREATED_US = 64,    /* u64 microseconds since 1970 */
     SEGMENT_PREVIOUS_CHAIN = 72, /* u32 chain value at the end of the segment before */
-    SEGMENT_ZERO = 76,          /* zeros up to 508 */
+    SEGMENT_ZERO = 76,          /* zeros up to 256: room for what an incompatible feature adds */
+    SEGMENT_IGNORED = 256,      /* written as zeros, not looked at up to 508: room for what a compatible feature adds */
     SEGMENT_CRC = 508,          /* u32 CRC32C of 00–507 */
     SEGMENT_HEADER_BYTES = 512,
 };

@@ -135,6 +135,12 @@ const char *frame_body_fault(struct frame *frame, size_t *ret_offset, uint64_t *
     *ret_offset = end;
     if (get_u32(bytes + end) != frame->length_bytes || get_u32(bytes + end + 4) != FRAME_END_MAGIC)
         return "the frame's trailer is damaged";
+    /* What makes a torn frame known (recover.c) must hold of every frame, whatever kinds of record there will be. */
+    for (at = FRAME_ALIGN; at < frame->length_bytes; at += FRAME_ALIGN) {
+        *ret_offset = at;
+        if (bytes_are_zero(bytes + at, FRAME_ALIGN))
+            return "64 bytes of the frame are zeros";
+    }
     *ret_offset = FRAME_CHAIN;
     if (chain != frame->chain)
         return "the frame's chain value does not fit its records";
@@ -193,6 +199,8 @@ void frame_seal(struct frame *frame, uint8_t *bytes, size_t used, const uint8_t 
         chain = crc32c(chain, bytes + at + RECORD_CRC, 4);
     }
     assert(records == frame->record_count);
+    for (size_t at = FRAME_ALIGN; at < frame->length_bytes; at += FRAME_ALIGN)
+        assert(!bytes_are_zero(bytes + at, FRAME_ALIGN));
     frame->chain = chain;
     frame->bytes = bytes;
     put_u32(bytes + FRAME_CHAIN, chain);

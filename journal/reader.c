@@ -18,6 +18,7 @@
 #include "journal/watermark.h"
 
 #define WINDOW_BYTES_MIN ((size_t)256 << 10)
+#define WATERMARK_WAITS_MAX 2000 /* of a millisecond, for a writer to tell what is durable */
 
 struct journal_reader {
     const struct mem *mem;
@@ -91,17 +92,28 @@ static settle_status corrupt_at(const struct journal_reader *r, settle_error *er
     return fail_at(error, SETTLE_E_CORRUPT, file, offset, seq, "%s", sentence);
 }
 
-/* A living writer's watermark; one that has just begun may not have written it yet. */
-static settle_status watermark_wait(int journal_fd, uint64_t *ret_position, settle_error *error)
+/*
+ * How far the journal is durable where another process appends to it; *ret_is_live false: nobody does. A writer that holds
+ * the lock but still recovers appends nothing, so the journal is then read as if nobody held it.
+ */
+static settle_status writer_examine(const struct journal_reader *r, bool *ret_is_live, uint64_t *ret_limit,
+                                    settle_error *error)
 {
-    for (int attempt = 0; attempt < 2000; attempt++) {
-        settle_status status = watermark_read(journal_fd, ret_position, error);
-        if (status != SETTLE_OK || *ret_position > 0)
-            return status;
+    struct watermark watermark = {.is_known = true};
+    settle_status status = SETTLE_OK;
+    for (int attempt = 0; !r->is_own && lock_is_held_at(r->data_fd); attempt++) {
+        status = watermark_read(r->journal_fd, &watermark, error);
+        if (status != SETTLE_OK || watermark.is_known)
+            break;
+        if (attempt == WATERMARK_WAITS_MAX)
+            return fail_at(error, SETTLE_E_BUSY, "journal/" WATERMARK_NAME, 0, 0,
+                           "a writer lives but does not tell what is durable");
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        watermark = (struct watermark){.is_known = true};
     }
-    return fail_at(error, SETTLE_E_BUSY, "journal/" WATERMARK_NAME, 0, 0,
-                   "a writer lives but does not tell what is durable");
+    *ret_is_live = status == SETTLE_OK && watermark.is_appending;
+    *ret_limit = *ret_is_live ? watermark.position : UINT64_MAX;
+    return status;
 }
 
 static settle_status segment_sync(int journal_fd, const char *name, settle_error *error)
@@ -116,10 +128,9 @@ static settle_status segment_sync(int journal_fd, const char *name, settle_error
 
 settle_status journal_reader_refresh(struct journal_reader *reader, settle_error *error)
 {
-    /* The lock is probed first: a writer that starts between the two looks is then seen by its watermark, or not at all. */
-    bool is_live = !reader->is_own && lock_is_held_at(reader->data_fd);
+    bool is_live = false;
     uint64_t limit = UINT64_MAX;
-    settle_status status = is_live ? watermark_wait(reader->journal_fd, &limit, error) : SETTLE_OK;
+    settle_status status = writer_examine(reader, &is_live, &limit, error);
     struct segment_list list = {NULL, 0};
     if (status == SETTLE_OK)
         status = segment_list_read(reader->journal_fd, &list, error);
@@ -385,9 +396,10 @@ static settle_status next_segment(struct journal_reader *r, struct journal_point
 }
 
 /* The frame at `position`, checked but for its order; NULL in *ret_fault when it is good. SETTLE_E_END when it goes beyond
- * the limit; its header does not. */
-static settle_status frame_at(struct journal_reader *r, uint64_t position, struct frame *ret_frame, const char **ret_fault,
-                              uint64_t *ret_fault_position, uint64_t *ret_seq, settle_error *error)
+ * `limit`; its header does not. */
+static settle_status frame_at(struct journal_reader *r, uint64_t position, uint64_t limit, struct frame *ret_frame,
+                              const char **ret_fault, uint64_t *ret_fault_position, uint64_t *ret_seq,
+                              settle_error *error)
 {
     const uint8_t *bytes;
     *ret_fault_position = position;
@@ -402,7 +414,7 @@ static settle_status frame_at(struct journal_reader *r, uint64_t position, struc
         *ret_fault = "the frame is longer than what its segment has left";
         return SETTLE_OK;
     }
-    if (is_beyond_limit(r, position, frame.length_bytes))
+    if (limit < position + frame.length_bytes)
         return SETTLE_E_END;
     status = window_get(r, position, frame.length_bytes, &bytes, error);
     if (status != SETTLE_OK)
@@ -429,17 +441,14 @@ settle_status journal_reader_confirm(struct journal_reader *reader, const struct
     size_t index = segment_of(reader, point->frame_position);
     if (point->frame_position % FRAME_ALIGN != 0)
         fault = "no frame begins there";
-    else if (is_beyond_limit(reader, point->frame_position, FRAME_HEADER_BYTES))
-        status = SETTLE_E_END;
     else if (index < reader->segments.count) {
         reader->window_count = 0;
         status = segment_use(reader, index, error);
         if (status == SETTLE_OK)
-            status = frame_at(reader, point->frame_position, &frame, &fault, &fault_position, &seq, error);
+            status = frame_at(reader, point->frame_position, UINT64_MAX, &frame, &fault, &fault_position, &seq, error);
+        reader->window_count = 0; /* it may reach beyond the limit, where bytes still change */
     }
-    if (status == SETTLE_E_END)
-        fault = "the frame is not known to be durable";
-    else if (status != SETTLE_OK)
+    if (status != SETTLE_OK)
         return status;
     if (fault == NULL && (frame.position + frame.length_bytes != point->position || frame.chain != point->chain))
         fault = "the frame is another one than was acknowledged";
@@ -456,8 +465,12 @@ settle_status journal_reader_confirm(struct journal_reader *reader, const struct
  */
 static settle_status writer_notice(struct journal_reader *r, size_t index, bool *ret_is_new, settle_error *error)
 {
-    *ret_is_new = !r->is_own && !r->tail.writer_is_live && index + 1 == r->segments.count && lock_is_held_at(r->data_fd);
-    return *ret_is_new ? journal_reader_refresh(r, error) : SETTLE_OK;
+    uint64_t limit = UINT64_MAX;
+    *ret_is_new = false;
+    if (r->is_own || r->tail.writer_is_live || index + 1 < r->segments.count)
+        return SETTLE_OK;
+    settle_status status = writer_examine(r, ret_is_new, &limit, error);
+    return *ret_is_new ? journal_reader_refresh(r, error) : status;
 }
 
 /* What lies behind the limit is nobody's business: the journal ends cleanly there. */
@@ -486,7 +499,7 @@ settle_status journal_reader_next(struct journal_reader *reader, struct journal_
         bool writer_is_new = false;
         settle_status status = segment_use(r, index, error);
         if (status == SETTLE_OK)
-            status = frame_at(r, at.position, &frame, &fault, &fault_position, &seq, error);
+            status = frame_at(r, at.position, reader_limit(r), &frame, &fault, &fault_position, &seq, error);
         if (status == SETTLE_E_END)
             return end_at_limit(r);
         if (status == SETTLE_OK)

@@ -2,8 +2,10 @@
  * reader.h — reading a journal: frames in order with every check, and single events by position. Any number of readers,
  * in any process, beside one writer; a reader creates and repairs nothing.
  *
- * What a reader may see: while a writer lives, frames below its durable watermark (`journal/watermark`); otherwise every
- * valid frame. Whatever it hands out is durable.
+ * What a reader may see: while a writer appends, frames below its durable watermark (`journal/watermark`); otherwise every
+ * valid frame, synced first. Whatever it hands out is durable, with one exception that no reader can notice: where the
+ * writer stopped because a sync failed, the frame it did not acknowledge may be in the system's cache alone until the next
+ * writer recovers.
  */
 #ifndef JOURNAL_READER_H
 #define JOURNAL_READER_H
@@ -67,7 +69,7 @@ settle_status journal_reader_next(struct journal_reader *reader, struct journal_
                                   settle_error *error);
 
 /* Whether the journal holds the frame that ends at *point, as it was then: SETTLE_E_CORRUPT when it does not (the journal
- * was cut behind somebody's back, or is another one). */
+ * was cut behind somebody's back, or is another one). The limit does not count: a point that was stored was durable. */
 settle_status journal_reader_confirm(struct journal_reader *reader, const struct journal_point *point,
                                      settle_error *error);
 

@@ -150,3 +150,29 @@ settle_status journal_cut_tail(int data_fd, const char *segment, uint64_t offset
     file_close(journal_fd);
     return status;
 }
+
+settle_status journal_rewrite_tail(int data_fd, const char *segment, uint64_t segment_bytes, const struct journal_point *end,
+                                   settle_error *error)
+{
+    int journal_fd = -1, fd = -1;
+    uint64_t size = 0, end_bytes = end->position % segment_bytes;
+    uint64_t from = end->frame_position == 0 ? end_bytes : end->frame_position % segment_bytes;
+    assert(from <= end_bytes);
+    settle_status status = dir_open_at(data_fd, "journal", false, &journal_fd, error);
+    if (status == SETTLE_OK)
+        status = file_open_at(journal_fd, segment, FILE_WRITE, &fd, error);
+    if (status == SETTLE_OK)
+        status = file_size(fd, segment, &size, error);
+    uint8_t bytes[4096];
+    for (uint64_t at = from; at < end_bytes && status == SETTLE_OK; at += sizeof bytes) {
+        size_t chunk = end_bytes - at < sizeof bytes ? (size_t)(end_bytes - at) : sizeof bytes;
+        status = file_read_zeros(fd, segment, at, bytes, chunk, error);
+        if (status == SETTLE_OK)
+            status = file_write(fd, segment, at, bytes, chunk, error);
+    }
+    if (status == SETTLE_OK && size > end_bytes)
+        status = file_write_zeros(fd, segment, end_bytes, size - end_bytes, error);
+    file_close(fd);
+    file_close(journal_fd);
+    return status;
+}

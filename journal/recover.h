@@ -25,4 +25,12 @@ enum tail_shape frame_tail_shape(const uint8_t *bytes, size_t count, const uint8
 settle_status journal_cut_tail(int data_fd, const char *segment, uint64_t offset_bytes, uint64_t torn_bytes,
                                char ret_copy[SEGMENT_NAME_BYTES + 32], settle_error *error);
 
+/*
+ * Writes the frame that ends at `end` and the zeros behind it again, with the bytes they have. For a journal whose writer did
+ * not close it: after a sync that failed, the system may call pages clean that are on no disk, and a later sync then
+ * reports success without writing them. Sync follows when the writer opens.
+ */
+settle_status journal_rewrite_tail(int data_fd, const char *segment, uint64_t segment_bytes, const struct journal_point *end,
+                                   settle_error *error);
+
 #endif

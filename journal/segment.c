@@ -91,7 +91,7 @@ settle_status segment_header_decode(const uint8_t bytes[SEGMENT_HEADER_BYTES], c
     if (get_u32(bytes + SEGMENT_HEADER_LENGTH) != SEGMENT_HEADER_BYTES || header.first_seq == 0 ||
         header.segment_bytes < SEGMENT_BYTES_MIN || header.segment_bytes > SEGMENT_BYTES_MAX ||
         header.segment_bytes % SEGMENT_BYTES_UNIT != 0 || header.ordinal > UINT32_MAX ||
-        !bytes_are_zero(bytes + SEGMENT_ZERO, SEGMENT_CRC - SEGMENT_ZERO))
+        !bytes_are_zero(bytes + SEGMENT_ZERO, SEGMENT_IGNORED - SEGMENT_ZERO))
         return fail_at(error, SETTLE_E_CORRUPT, name, 0, 0, "a field of the segment header is out of range");
     *ret_header = header;
     return SETTLE_OK;

@@ -93,6 +93,8 @@ static settle_status spare_create(int journal_fd, uint64_t count, int *ret_fd, s
             status = file_sync_data(fd, SEGMENT_SPARE_NAME, error);
     }
     if (status != SETTLE_OK) {
+        if (fd >= 0)
+            (void)file_remove_at(journal_fd, SEGMENT_SPARE_NAME, NULL); /* a full disk wants its space back */
         file_close(fd);
         return status;
     }
@@ -135,7 +137,7 @@ settle_status journal_create_with_id(int data_fd, uint64_t segment_bytes, const 
     if (status == SETTLE_OK)
         status = file_open_at(journal_fd, WATERMARK_NAME, FILE_CREATE_OR_WRITE, &watermark_fd, error);
     if (status == SETTLE_OK)
-        status = watermark_write(watermark_fd, SEGMENT_HEADER_BYTES, error);
+        status = watermark_write(watermark_fd, SEGMENT_HEADER_BYTES, false, error);
     if (status == SETTLE_OK)
         status = spare_create(journal_fd, first_fill(header.segment_bytes), &fd, error);
     if (status == SETTLE_OK)
@@ -182,7 +184,7 @@ settle_status journal_writer_open(int data_fd, const struct mem *mem, const stru
     if (status == SETTLE_OK)
         status = file_open_at(w->journal_fd, WATERMARK_NAME, FILE_CREATE_OR_WRITE, &w->watermark_fd, error);
     if (status == SETTLE_OK)
-        status = watermark_write(w->watermark_fd, end->position, error);
+        status = watermark_write(w->watermark_fd, end->position, true, error);
     if (status != SETTLE_OK) {
         journal_writer_close(w);
         return status;
@@ -203,6 +205,9 @@ void journal_writer_close(struct journal_writer *writer)
     if (writer == NULL)
         return;
     spare_join(writer);
+    struct watermark watermark;
+    if (writer->watermark_fd >= 0 && watermark_read(writer->journal_fd, &watermark, NULL) == SETTLE_OK)
+        (void)watermark_write(writer->watermark_fd, watermark.position, false, NULL);
     if (writer->spare_fd >= 0)
         (void)file_remove_at(writer->journal_fd, SEGMENT_SPARE_NAME, NULL);
     file_close(writer->spare_fd);
@@ -354,7 +359,7 @@ settle_status journal_writer_commit(struct journal_writer *writer, struct frame_
     if (status == SETTLE_OK)
         status = file_sync_data(w->segment_fd, w->name, error);
     if (status == SETTLE_OK)
-        status = watermark_write(w->watermark_fd, frame->position + frame->length_bytes, error);
+        status = watermark_write(w->watermark_fd, frame->position + frame->length_bytes, true, error);
     if (status != SETTLE_OK)
         return status;
     w->chain = frame->chain;

@@ -129,6 +129,19 @@ settle_status dir_open_at(int dir_fd, const char *name, bool create, int *ret_fd
     return SETTLE_OK;
 }
 
+settle_status dir_sync_parent(const char *path, settle_error *error)
+{
+    char trimmed[PATH_MAX];
+    size_t bytes = strlen(path);
+    while (bytes > 1 && path[bytes - 1] == '/')
+        bytes--;
+    if (bytes == 0 || bytes >= sizeof(trimmed))
+        return fail_errno(error, ENAMETOOLONG, path, "cannot sync the directory above");
+    memcpy(trimmed, path, bytes);
+    trimmed[bytes] = '\0';
+    return sync_parent(AT_FDCWD, trimmed, error);
+}
+
 settle_status dir_open(const char *path, bool create, int *ret_fd, settle_error *error)
 {
     assert(path != NULL);
@@ -363,6 +376,8 @@ settle_status file_sync_data(int fd, const char *name, settle_error *error)
 settle_status file_rename_at(int dir_fd, const char *from, const char *to, settle_error *error)
 {
     assert(from != NULL && to != NULL);
+    if (file_exists_at(dir_fd, to)) /* the lock keeps everybody out who could make it in between */
+        return fail_errno(error, EEXIST, to, "cannot rename a file to this name");
     if (renameat(dir_fd, from, dir_fd, to) != 0)
         return fail_errno(error, errno, from, "cannot rename the file");
     return SETTLE_OK;

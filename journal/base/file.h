@@ -15,6 +15,8 @@
  * link. create: a writer's call; without it (and with FILE_READ) root may open what belongs to another user. */
 settle_status dir_open(const char *path, bool create, int *ret_fd, settle_error *error);
 settle_status dir_open_at(int dir_fd, const char *name, bool create, int *ret_fd, settle_error *error);
+/* Syncs the directory that holds `path`, and so its entry there. */
+settle_status dir_sync_parent(const char *path, settle_error *error);
 settle_status dir_sync(int dir_fd, const char *name, settle_error *error);
 /* The names in it without "." and "..", sorted; free each and the array with free(). */
 settle_status dir_list(int dir_fd, const char *name, char ***ret_names, size_t *ret_count, settle_error *error);
@@ -30,6 +32,7 @@ settle_status file_write(int fd, const char *name, uint64_t offset, const void *
                          settle_error *error);
 settle_status file_write_zeros(int fd, const char *name, uint64_t offset, uint64_t count, settle_error *error);
 settle_status file_sync_data(int fd, const char *name, settle_error *error); /* fdatasync */
+/* Never replaces what has the name already. */
 settle_status file_rename_at(int dir_fd, const char *from, const char *to, settle_error *error);
 settle_status file_remove_at(int dir_fd, const char *name, settle_error *error);
 bool file_exists_at(int dir_fd, const char *name);

@@ -2,15 +2,14 @@
  * A real small file system (tmpfs) that runs full under the engine: it stops with SETTLE_E_NO_SPACE behind the latch, closes
  * cleanly, and goes on when there is room again. Nothing that was acknowledged is lost. Skipped where mounting is not allowed.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* asprintf */
-#endif
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -121,6 +120,39 @@ static void fill_and_free(unsigned kib)
 
 Test(engine_disk_full, it_stops_cleanly_and_goes_on_when_there_is_room)
 {
-    for (unsigned kib = 4; kib <= 320; kib = kib < 140 ? kib + 4 : kib + 36)
+    for (unsigned kib = 4; kib <= 320; kib += kib < 140 ? 4 : 36)
         fill_and_free(kib);
+}
+
+/* Needs no rights: the store may not grow beyond 48 KiB, so checkpoints fail. */
+Test(engine_disk_full, a_limit_on_the_size_of_files_stops_it_cleanly_too)
+{
+    struct rig rig;
+    struct oracle oracle;
+    struct rlimit before, small;
+    uint64_t acknowledged = 0;
+    rig_make(&rig);
+    rig.options.checkpoint_events_max = 50;
+    oracle_init(&oracle, stream_seed(48));
+    cr_assert(rig_try_open(&rig) == SETTLE_OK && oracle_declare(rig.engine, &rig.error) == SETTLE_OK, "%s",
+              rig.error.text);
+    signal(SIGXFSZ, SIG_IGN);
+    cr_assert(getrlimit(RLIMIT_FSIZE, &before) == 0);
+    small = (struct rlimit){.rlim_cur = 48 << 10, .rlim_max = before.rlim_max};
+    cr_assert(setrlimit(RLIMIT_FSIZE, &small) == 0);
+    settle_status status = submit_until_full(&rig, &oracle, &acknowledged);
+    cr_assert(status == SETTLE_E_LATCHED && strncmp(rig.error.file, "store/", 6) == 0, "status %d: %s", (int)status,
+              rig.error.text);
+    settle *engine = rig.engine;
+    rig.engine = NULL;
+    cr_assert(settle_close(engine, NULL) == SETTLE_E_LATCHED);
+    cr_assert(setrlimit(RLIMIT_FSIZE, &before) == 0);
+    cr_assert(rig_try_open(&rig) == SETTLE_OK, "%s", rig.error.text);
+    rig_close(&rig);
+    oracle_rewind(&oracle, acknowledged);
+    oracle_follow(&oracle, rig.data);
+    oracle_check_directory(&oracle, rig.data);
+    cr_assert(acknowledged > 0);
+    oracle_deinit(&oracle);
+    rig_remove(&rig);
 }

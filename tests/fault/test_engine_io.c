@@ -53,7 +53,7 @@ static void expect_latched(struct run *run)
     for (int i = 0; i < 2; i++) {
         EXPECT_STATUS(settle_submit(engine, &event, 1, &result, &test_error), SETTLE_E_LATCHED);
         cr_assert(test_error.text[0] != '\0' && test_error.status == SETTLE_E_LATCHED);
-        cr_assert(result.seq == 77);
+        cr_assert(result.seq == 0); /* nobody sees an outcome that can still be lost */
     }
     EXPECT_STATUS(settle_submit(engine, &event, 1, &result, NULL), SETTLE_E_LATCHED);
     EXPECT_STATUS(settle_flush(engine, &test_error), SETTLE_E_LATCHED);

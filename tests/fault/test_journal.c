@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "journal/base/bytes.h"
+#include "journal/copy.h"
 #include "journal/recover.h"
 #include "journal/watermark.h"
 #include "tests/lib/expect.h"
@@ -46,11 +47,11 @@ static settle_status frames_random(size_t count, settle_error *error)
 static uint64_t watermark(void)
 {
     int journal_fd = -1;
-    uint64_t position = 0;
+    struct watermark watermark;
     EXPECT_OK(dir_open_at(b.data_fd, "journal", false, &journal_fd, &test_error));
-    EXPECT_OK(watermark_read(journal_fd, &position, &test_error));
+    EXPECT_OK(watermark_read(journal_fd, &watermark, &test_error));
     file_close(journal_fd);
-    return position;
+    return watermark.position;
 }
 
 /* What is on the disk after a failure: all that was committed, perhaps the frame on its way, and a way to go on. */
@@ -291,6 +292,47 @@ Test(journal, opening_it_can_be_tried_again_after_any_failure)
     builder_deinit(&b);
 }
 
+/* ---- Copying ---------------------------------------------------------------------------------------------------------- */
+
+Test(journal, a_copy_that_fails_is_no_journal)
+{
+    builder_use_memory();
+    builder_init(&b, SEGMENT_BYTES_MIN, SEED);
+    EXPECT_OK(frames_random(FRAMES, &test_error));
+    builder_close(&b);
+    for (uint64_t nth = 1;; nth++) {
+        char path[TEMPDIR_BYTES];
+        int to_fd = -1;
+        tempdir_make(path);
+        EXPECT_OK(dir_open(path, false, &to_fd, &test_error));
+        fault_reset();
+        fault_fail_nth(FAULT_ANY, nth, ENOSPC);
+        settle_status status = journal_copy(b.data_fd, to_fd, b.event_count - 3, &test_error);
+        bool has_struck = fault_has_struck();
+        fault_reset();
+        if (status == SETTLE_OK) {
+            struct journal_scan scan;
+            journal_scan(to_fd, &scan);
+            cr_assert_eq(scan.status, SETTLE_OK);
+            cr_assert_eq(scan.end.next_seq, b.event_count - 2);
+        } else {
+            struct journal_scan scan;
+            cr_assert(has_struck);
+            /* There is none, or, where only the last sync failed, all of it. */
+            if (journal_exists(to_fd)) {
+                journal_scan(to_fd, &scan);
+                cr_assert_eq(scan.status, SETTLE_OK, "call %zu: %s", (size_t)nth, expect_describe(&scan.error));
+                cr_assert_eq(scan.end.next_seq, b.event_count - 2);
+            }
+        }
+        file_close(to_fd);
+        tempdir_remove(path);
+        if (!has_struck)
+            break;
+    }
+    builder_deinit(&b);
+}
+
 /* ---- The order of calls ----------------------------------------------------------------------------------------------- */
 
 /* What is written but not synced, by descriptor. */
@@ -363,6 +405,34 @@ Test(journal, nothing_is_told_or_built_upon_before_it_is_synced)
     cr_assert_eq(order.frames, b.frame_count);
     cr_assert_eq(order.renames, b.end.position / SEGMENT_BYTES_MIN);
     cr_assert_geq(order.renames, 3);
+    builder_deinit(&b);
+}
+
+Test(journal, a_writer_that_starts_syncs_what_a_dead_one_left_before_it_tells)
+{
+    struct order order = {.fault = NULL};
+    builder_use_memory();
+    builder_init(&b, SEGMENT_BYTES_MIN, SEED);
+    EXPECT_OK(frames_random(3, &test_error));
+    builder_close(&b);
+    fault_reset();
+    fault_observe(note_order, &order);
+    builder_open(&b);
+    cr_assert_eq(fault_count(FAULT_FDATASYNC), 1);
+    cr_assert_eq(fault_count(FAULT_FSYNC), 1);
+    cr_assert_eq(order.watermarks, 1);
+    fault_reset();
+    /* The watermark comes last. */
+    for (uint64_t nth = 1; nth <= 2; nth++) {
+        struct journal_writer *writer = NULL;
+        builder_close(&b);
+        journal_file_remove(b.data_fd, WATERMARK_NAME);
+        fault_fail_nth(nth == 1 ? FAULT_FDATASYNC : FAULT_FSYNC, 1, EIO);
+        EXPECT_STATUS(journal_writer_open(b.data_fd, &mem_libc, &b.end, &writer, &test_error), SETTLE_E_IO);
+        cr_assert_eq(watermark(), 0);
+        fault_reset();
+        builder_open(&b);
+    }
     builder_deinit(&b);
 }
 

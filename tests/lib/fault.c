@@ -22,6 +22,8 @@ int __real_fsync(int fd);
 int __wrap_fsync(int fd);
 int __real_renameat(int from_fd, const char *from, int to_fd, const char *to);
 int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to);
+int __real_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags);
+int __wrap_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags);
 int __real_unlinkat(int dir_fd, const char *name, int flags);
 int __wrap_unlinkat(int dir_fd, const char *name, int flags);
 
@@ -191,6 +193,14 @@ int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to)
 {
     pthread_mutex_lock(&mutex);
     int failed = strikes(FAULT_RENAMEAT, from_fd, from) ? fail() : __real_renameat(from_fd, from, to_fd, to);
+    finish(failed == 0, &(struct fault_note){.call = FAULT_RENAMEAT, .fd = from_fd, .name = from, .to = to});
+    return failed;
+}
+
+int __wrap_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
+{
+    pthread_mutex_lock(&mutex);
+    int failed = strikes(FAULT_RENAMEAT, from_fd, from) ? fail() : __real_renameat2(from_fd, from, to_fd, to, flags);
     finish(failed == 0, &(struct fault_note){.call = FAULT_RENAMEAT, .fd = from_fd, .name = from, .to = to});
     return failed;
 }

@@ -21,7 +21,7 @@ enum fault_call {
     FAULT_PWRITE,
     FAULT_FDATASYNC,
     FAULT_FSYNC, /* of directories */
-    FAULT_RENAMEAT,
+    FAULT_RENAMEAT, /* and renameat2 */
     FAULT_UNLINKAT,
     FAULT_CALLS,
     FAULT_ANY = FAULT_CALLS, /* any of them */

@@ -62,12 +62,19 @@ static void child_end(struct child *child)
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the child ended with %d", status);
 }
 
-static void watermark_set(uint64_t position)
+/* As documented: u64 position, u64 its complement, u64 whether the writer appends. */
+static void watermark_put(uint64_t position, uint64_t is_appending)
 {
-    uint8_t bytes[WATERMARK_BYTES];
+    uint8_t bytes[24];
     put_u64(bytes, position);
     put_u64(bytes + 8, ~position);
+    put_u64(bytes + 16, is_appending);
     journal_file_write(b.data_fd, WATERMARK_NAME, 0, bytes, sizeof bytes);
+}
+
+static void watermark_set(uint64_t position)
+{
+    watermark_put(position, 1);
 }
 
 static char last_segment[SEGMENT_NAME_BYTES];
@@ -172,6 +179,7 @@ Test(reader_live, judges_nothing_behind_the_watermark)
     write_behind(garbage, sizeof garbage);
     struct journal_point point;
     struct child child = child_start(NULL);
+    watermark_set(b.end.position);
     EXPECT_OK(journal_reader_open(b.data_fd, &mem_libc, &reader, &test_error));
     journal_reader_begin(reader, &point);
     cr_assert_eq(read_on(&point, b.end.position), 10);
@@ -194,6 +202,7 @@ Test(reader_live, forgets_a_torn_tail_when_a_writer_comes)
     cr_assert_eq(read_on(&point, UINT64_MAX), 5);
     cr_assert_eq(journal_reader_tail(reader)->torn_position, b.end.position);
     struct child child = child_start(NULL);
+    watermark_set(b.end.position);
     EXPECT_OK(journal_reader_refresh(reader, &test_error));
     cr_assert_eq(read_on(&point, 0), 0);
     cr_assert_eq(journal_reader_tail(reader)->torn_position, 0);
@@ -226,33 +235,99 @@ Test(reader_live, a_writer_that_never_tells_its_watermark_is_busy)
     end();
 }
 
+Test(reader_live, reads_all_while_a_writer_only_recovers)
+{
+    begin(20);
+    write_behind("FRM1", 4);
+    struct child child = child_start(NULL);
+    watermark_put(b.frames[3].end.position, 0);
+    struct journal_point point;
+    EXPECT_OK(journal_reader_open(b.data_fd, &mem_libc, &reader, &test_error));
+    cr_assert_not(journal_reader_tail(reader)->writer_is_live);
+    journal_reader_begin(reader, &point);
+    cr_assert_eq(read_on(&point, UINT64_MAX), 20);
+    cr_assert_eq(journal_reader_tail(reader)->torn_bytes, 4);
+    /* Now it appends. */
+    watermark_put(b.end.position, 1);
+    write_behind("FRM1 and more", 13);
+    cr_assert_eq(read_on(&point, 0), 0);
+    cr_assert(journal_reader_tail(reader)->writer_is_live);
+    cr_assert_eq(journal_reader_tail(reader)->torn_bytes, 0);
+    child_end(&child);
+    end();
+}
+
+static struct watermark watermark_get(void)
+{
+    int journal_fd = -1;
+    struct watermark watermark = {true, 7, true};
+    EXPECT_OK(dir_open_at(b.data_fd, "journal", false, &journal_fd, &test_error));
+    EXPECT_OK(watermark_read(journal_fd, &watermark, &test_error));
+    file_close(journal_fd);
+    return watermark;
+}
+
+static void expect_watermark(bool is_known, uint64_t position, bool is_appending)
+{
+    struct watermark watermark = watermark_get();
+    cr_assert_eq(watermark.is_known, is_known);
+    cr_assert_eq(watermark.position, position);
+    cr_assert_eq(watermark.is_appending, is_appending);
+}
+
+Test(reader_live, reads_all_beside_a_writer_that_still_recovers)
+{
+    begin(5);
+    struct child child = child_start(NULL);
+    struct watermark before;
+    struct journal_point point;
+    watermark_set(b.frames[1].end.position); /* old, as a power cut may leave it */
+    EXPECT_OK(watermark_pause(b.data_fd, &before, &test_error));
+    cr_assert_eq(before.position, b.frames[1].end.position);
+    EXPECT_OK(journal_reader_open(b.data_fd, &mem_libc, &reader, &test_error));
+    cr_assert_not(journal_reader_tail(reader)->writer_is_live);
+    journal_reader_begin(reader, &point);
+    cr_assert_eq(read_on(&point, UINT64_MAX), 5);
+    child_end(&child);
+    end();
+}
+
 Test(reader_live, half_a_watermark_is_none)
 {
     begin(1);
-    int journal_fd = -1;
-    EXPECT_OK(dir_open_at(b.data_fd, "journal", false, &journal_fd, &test_error));
-    uint64_t position = 7;
-    EXPECT_OK(watermark_read(journal_fd, &position, &test_error));
-    cr_assert_eq(position, b.end.position);
+    expect_watermark(true, b.end.position, false); /* its writer has closed */
     for (size_t bytes = 0; bytes <= WATERMARK_BYTES; bytes++) {
         watermark_set(UINT64_C(0x1122334455667788));
         journal_file_resize(b.data_fd, WATERMARK_NAME, bytes);
-        EXPECT_OK(watermark_read(journal_fd, &position, &test_error));
-        cr_assert_eq(position, bytes == WATERMARK_BYTES ? UINT64_C(0x1122334455667788) : 0);
+        bool is_known = bytes >= 16;
+        expect_watermark(is_known, is_known ? UINT64_C(0x1122334455667788) : 0, bytes > 16);
     }
-    for (size_t bit = 0; bit < 8 * WATERMARK_BYTES; bit++) {
-        uint8_t bytes[WATERMARK_BYTES];
+    for (size_t bit = 0; bit < 8 * 16; bit++) {
+        uint8_t bytes[16];
         put_u64(bytes, 4096);
         put_u64(bytes + 8, ~UINT64_C(4096));
         bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
         journal_file_write(b.data_fd, WATERMARK_NAME, 0, bytes, sizeof bytes);
-        EXPECT_OK(watermark_read(journal_fd, &position, &test_error));
-        cr_assert_eq(position, 0);
+        expect_watermark(false, 0, false);
     }
     journal_file_remove(b.data_fd, WATERMARK_NAME);
-    EXPECT_OK(watermark_read(journal_fd, &position, &test_error));
-    cr_assert_eq(position, 0);
-    file_close(journal_fd);
+    expect_watermark(false, 0, false);
+    end();
+}
+
+Test(reader_live, a_writer_that_begins_keeps_the_position_and_says_that_nobody_appends)
+{
+    begin(1);
+    struct watermark before;
+    watermark_set(4096);
+    EXPECT_OK(watermark_pause(b.data_fd, &before, &test_error));
+    cr_assert(before.is_known && before.is_appending);
+    cr_assert_eq(before.position, 4096);
+    expect_watermark(true, 4096, false);
+    journal_file_remove(b.data_fd, WATERMARK_NAME);
+    EXPECT_OK(watermark_pause(b.data_fd, &before, &test_error));
+    cr_assert(!before.is_known && before.position == 0);
+    expect_watermark(true, 0, false);
     end();
 }
 

@@ -393,6 +393,20 @@ Test(recover, what_is_longer_than_a_frame_can_be_is_not_torn)
     builder_deinit(&b);
 }
 
+Test(recover, bytes_longer_than_a_frame_have_no_torn_shape)
+{
+    const struct journal_point point = {.position = 4096, .next_seq = 1};
+    uint8_t *bytes = calloc(1, FRAME_BYTES_MAX + 1);
+    const char *reason = NULL;
+    cr_assert_not_null(bytes);
+    bytes[FRAME_BYTES_MAX - 1] = 1;
+    cr_assert_eq(frame_tail_shape(bytes, FRAME_BYTES_MAX, builder_journal_id, &point, 4096, &reason), TAIL_TORN);
+    bytes[FRAME_BYTES_MAX] = 1;
+    cr_assert_eq(frame_tail_shape(bytes, FRAME_BYTES_MAX + 1, builder_journal_id, &point, 4096, &reason), TAIL_DAMAGED);
+    cr_assert_str_eq(reason, "no frame header here");
+    free(bytes);
+}
+
 Test(recover, the_torn_frame_may_be_a_segments_first)
 {
     static struct scene scene;

@@ -310,3 +310,66 @@ Test(recover_cut, a_cut_that_cannot_open_its_segment_changes_nothing)
     journal_files_free(&after);
     torn_free(&torn);
 }
+
+/* ---- Rewriting the tail ------------------------------------------------------------------------------------------------ */
+
+/* Which bytes of the segment are written. */
+struct coverage {
+    uint8_t is_written[64 << 10];
+    size_t calls;
+};
+
+static void note_coverage(void *context, const struct fault_note *note)
+{
+    struct coverage *coverage = context;
+    if (note->call != FAULT_PWRITE)
+        return;
+    if (note->offset + note->count > sizeof coverage->is_written)
+        abort();
+    memset(coverage->is_written + note->offset, 1, note->count);
+    coverage->calls++;
+}
+
+Test(recover_cut, rewriting_the_tail_writes_the_last_frame_and_all_behind_it_as_they_are)
+{
+    struct scene scene;
+    struct journal_files before, after;
+    scene_build(&scene, 192, 9, SEED);
+    const struct journal_builder *b = &scene.builder;
+    journal_files_load(b->data_fd, &before);
+    size_t count = journal_files_segment(&before, 0)->count;
+    /* Behind any frame, and at the beginning. */
+    for (size_t i = 0; i <= b->frame_count; i++) {
+        static struct coverage coverage;
+        const struct journal_point beginning = {.position = SEGMENT_HEADER_BYTES, .next_seq = 1};
+        const struct journal_point *end = i == 0 ? &beginning : &b->frames[i - 1].end;
+        uint64_t from = i == 0 ? SEGMENT_HEADER_BYTES : end->frame_position;
+        if (i < b->frame_count) { /* nothing may stand behind it */
+            static const uint8_t zeros[32 << 10];
+            journal_file_write(b->data_fd, scene.segment, end->position, zeros, count - end->position);
+        } else {
+            journal_files_store(b->data_fd, &before);
+        }
+        struct journal_files expected;
+        journal_files_load(b->data_fd, &expected);
+        memset(&coverage, 0, sizeof coverage);
+        fault_observe(note_coverage, &coverage);
+        EXPECT_OK(journal_rewrite_tail(b->data_fd, scene.segment, b->segment_bytes, end, &test_error));
+        fault_reset();
+        for (size_t at = 0; at < sizeof coverage.is_written; at++)
+            cr_assert_eq(coverage.is_written[at], at >= from && at < count, "byte %zu of %zu", at, count);
+        for (size_t nth = 1; nth <= coverage.calls; nth++) { /* stopped anywhere, it has changed nothing */
+            fault_tear_nth(nth, 100, EIO);
+            EXPECT_STATUS(journal_rewrite_tail(b->data_fd, scene.segment, b->segment_bytes, end, &test_error), SETTLE_E_IO);
+            fault_reset();
+        }
+        journal_files_load(b->data_fd, &after);
+        cr_assert_null(journal_files_difference(&expected, &after));
+        cr_assert_eq(journal_files_segment(&after, 0)->count, count);
+        journal_files_free(&expected);
+        journal_files_free(&after);
+        journal_files_store(b->data_fd, &before);
+    }
+    journal_files_free(&before);
+    scene_free(&scene);
+}

@@ -68,9 +68,14 @@ static int compare_u64(uint64_t a, uint64_t b)
     return a < b ? -1 : a > b;
 }
 
-uint64_t store_account_sort_prefix(const struct account *account)
+static settle_uint128 join(uint64_t high, uint64_t low)
 {
-    return account->user;
+    return (settle_uint128)high << 64 | low;
+}
+
+settle_uint128 store_account_sort_prefix(const struct account *account)
+{
+    return join(account->user, account->asset);
 }
 
 int store_account_sort_compare(const void *a, const void *b)
@@ -79,35 +84,33 @@ int store_account_sort_compare(const void *a, const void *b)
     return compare_u64(x->asset, y->asset);
 }
 
-uint64_t store_id_sort_prefix(const struct store_id *id)
+settle_uint128 store_id_sort_prefix(const struct store_id *id)
 {
     const struct event_key *key = &id->key;
     if (key->is_natural) {
         assert(key->ts_ms <= SETTLE_TS_MS_MAX); /* 54 bits */
-        return key->ts_ms << 8 | key->type;
+        return join(key->ts_ms << 8 | key->type, key->user);
     }
     /* Behind all natural ids: the highest bit, then the first bits of the text. */
-    uint8_t first[8] = {0};
+    uint8_t first[16] = {0};
     memcpy(first, key->text, key->text_bytes < sizeof(first) ? key->text_bytes : sizeof(first));
-    return UINT64_C(1) << 63 | get_be64(first) >> 1;
+    return (settle_uint128)1 << 127 | join(get_be64(first), get_be64(first + 8)) >> 1;
 }
 
 int store_id_sort_compare(const void *a, const void *b)
 {
     const struct event_key *x = &((const struct store_id *)a)->key, *y = &((const struct store_id *)b)->key;
     assert(x->is_natural == y->is_natural); /* their prefixes differ otherwise */
-    if (x->is_natural) {
-        int order = compare_u64(x->user, y->user); /* time and type are equal: they are the prefix */
-        return order != 0 ? order : compare_u64(x->asset, y->asset);
-    }
+    if (x->is_natural)
+        return compare_u64(x->asset, y->asset); /* time, type and user are the prefix */
     size_t shorter = x->text_bytes < y->text_bytes ? x->text_bytes : y->text_bytes;
     int order = memcmp(x->text, y->text, shorter);
     return order != 0 ? order : compare_u64(x->text_bytes, y->text_bytes);
 }
 
-uint64_t store_arrival_sort_prefix(const struct store_arrival *arrival)
+settle_uint128 store_arrival_sort_prefix(const struct store_arrival *arrival)
 {
-    return arrival->first_position;
+    return join(arrival->first_position, arrival->position);
 }
 
 int store_arrival_sort_compare(const void *a, const void *b)

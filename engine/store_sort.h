@@ -6,7 +6,7 @@
 
 /* One thing to sort: the beginning of its key as a number, so that most comparisons need not touch the thing itself. */
 struct store_sort_item {
-    uint64_t prefix;
+    settle_uint128 prefix;
     const void *element;
 };
 
@@ -17,13 +17,13 @@ typedef int (*store_sort_compare)(const void *a, const void *b);
 void store_sort(struct store_sort_item *items, struct store_sort_item *spare, size_t count, store_sort_compare compare);
 
 /* For struct account. */
-uint64_t store_account_sort_prefix(const struct account *account);
+settle_uint128 store_account_sort_prefix(const struct account *account);
 int store_account_sort_compare(const void *a, const void *b);
 /* For struct store_id: in the order of the keys of table `events`. */
-uint64_t store_id_sort_prefix(const struct store_id *id);
+settle_uint128 store_id_sort_prefix(const struct store_id *id);
 int store_id_sort_compare(const void *a, const void *b);
 /* For struct store_arrival. */
-uint64_t store_arrival_sort_prefix(const struct store_arrival *arrival);
+settle_uint128 store_arrival_sort_prefix(const struct store_arrival *arrival);
 int store_arrival_sort_compare(const void *a, const void *b);
 
 #endif

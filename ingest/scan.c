@@ -182,7 +182,7 @@ static inline const char *take_decimal(struct scan *scan, enum member member, co
     if (*next == '.')
         next = json_digits(next + 1, end, &fraction);
     size_t whole_digits = (size_t)(point - first), decimals = next == point ? 0 : (size_t)(next - point) - 1;
-    bool usual = *next == '"' && next[-1] != '.' && whole_digits > 0 && (*first != '0' || whole_digits == 1);
+    bool usual = *next == '"' && next[-1] != '.' && (*first != '0' || whole_digits == 1);
     if (unlikely(!usual))
         return take_unusual_decimal(scan, member, at);
     value->text = first;
@@ -230,7 +230,7 @@ static const char *after_value(struct scan *scan, const char *at, enum member me
 {
     assert(member < MEMBER_COUNT);
     const struct value *value = &scan->values[member];
-    if (value->text == NULL && at < scan->json.end && at[-1] >= '0' && at[-1] <= '9')
+    if (at < scan->json.end && at[-1] >= '0' && at[-1] <= '9')
         return json_fault(&scan->json, value->token, "%s must be an integer of digits only", scan_members[member].name);
     return unexpected(scan, at, "expected ',' or '}'");
 }

@@ -43,11 +43,21 @@ static bool is_operating_error(settle_status status)
            status == SETTLE_E_EXISTS || status == SETTLE_E_NOT_FOUND;
 }
 
+static void never_done(void *context, settle_status status, const settle_result *results, size_t count)
+{
+    (void)context;
+    (void)status;
+    (void)results;
+    (void)count;
+    abort();
+}
+
 static void expect_latched(struct run *run)
 {
     settle_result result = {.seq = 77};
     settle_balance balance;
     settle_source_position position;
+    settle_asset asset = {.id = 77};
     settle_event event = rig_deposit(1, 2, 1, 1);
     settle *engine = run->rig.engine;
     for (int i = 0; i < 2; i++) {
@@ -56,6 +66,9 @@ static void expect_latched(struct run *run)
         cr_assert(result.seq == 0); /* nobody sees an outcome that can still be lost */
     }
     EXPECT_STATUS(settle_submit(engine, &event, 1, &result, NULL), SETTLE_E_LATCHED);
+    EXPECT_STATUS(settle_submit_async(engine, &event, 1, &result, never_done, NULL, &test_error), SETTLE_E_LATCHED);
+    EXPECT_STATUS(settle_asset_by_id(engine, 2, &asset), SETTLE_E_LATCHED);
+    cr_assert(asset.id == 77);
     EXPECT_STATUS(settle_flush(engine, &test_error), SETTLE_E_LATCHED);
     EXPECT_STATUS(settle_balance_get(engine, 1, 2, &balance, &test_error), SETTLE_E_LATCHED);
     EXPECT_STATUS(settle_asset_declare(engine, &stream_assets[0], &test_error), SETTLE_E_LATCHED);
@@ -234,4 +247,70 @@ Test(engine_io, a_short_write)
     fail_everywhere(&scene, TRAP_WRITES, TRAP_SHORT, ENOSPC);
     fail_everywhere(&scene, TRAP_WRITES, TRAP_SHORT_ONLY, 0);
     rig_remove(&scene.rig);
+}
+
+/* ---- Completions ---- */
+
+struct completion {
+    settle_result results[3];
+    settle_status status;
+    unsigned calls;
+};
+
+static void on_done(void *context, settle_status status, const settle_result *results, size_t count)
+{
+    struct completion *completion = context;
+    completion->calls++;
+    completion->status = status;
+    cr_assert(results == completion->results && count == 3);
+}
+
+/* Submissions until one fails; how many were taken. */
+static size_t submit_async(struct rig *rig, struct completion completions[20])
+{
+    size_t taken = 0;
+    settle_status status = SETTLE_OK;
+    while (status == SETTLE_OK && taken < 20) {
+        settle_event events[3];
+        for (uint64_t i = 0; i < 3; i++)
+            events[i] = rig_deposit(1, RIG_USDT, 1, 10 * taken + i);
+        struct completion *completion = &completions[taken];
+        status = settle_submit_async(rig->engine, events, 3, completion->results, on_done, completion, &rig->error);
+        taken += status == SETTLE_OK;
+    }
+    return taken;
+}
+
+/* What waits when the engine stops is told so, once each, and sees no outcome. */
+Test(engine_io, every_completion_that_waits_is_told_of_the_latch)
+{
+    for (uint64_t index = 1; index <= 6; index++) {
+        struct rig rig;
+        struct completion completions[20];
+        int acknowledged = 0;
+        builder_use_memory();
+        rig_make(&rig);
+        rig.options.commit_events_max = 12;
+        rig_open(&rig);
+        memset(completions, 0, sizeof completions);
+        trap_set(&(struct trap){.calls = TRAP_SYNCS, .index = index, .error = EIO, .action = TRAP_FROM_NOW});
+        size_t taken = submit_async(&rig, completions);
+        settle *engine = rig.engine;
+        rig.engine = NULL;
+        cr_assert(settle_close(engine, &rig.error) == SETTLE_E_LATCHED, "sync %d", (int)index);
+        trap_clear();
+        for (size_t i = 0; i < 20; i++) {
+            const struct completion *one = &completions[i];
+            cr_assert(one->calls == (i < taken ? 1u : 0u), "sync %d, submission %zu: %u calls", (int)index, i,
+                      one->calls);
+            cr_assert(i >= taken || one->status == SETTLE_OK || one->status == SETTLE_E_LATCHED);
+            bool is_told = i < taken && one->status == SETTLE_OK;
+            acknowledged += is_told ? 3 : 0;
+            for (int j = 0; j < 3; j++)
+                cr_assert((one->results[j].seq != 0) == is_told);
+        }
+        cr_assert(rig_try_open(&rig) == SETTLE_OK, "%s", rig.error.text);
+        cr_assert(rig_available(&rig, 1, RIG_USDT) >= acknowledged);
+        rig_remove(&rig);
+    }
 }

@@ -1,7 +1,7 @@
 /*
- * test_journal.c — the journal's writer with failing system calls: for every call of a run over several segments, and for
- * every way in which it can fail, the writer says so, nothing is told to be durable that is not, and what is left on the disk
- * is read again with every frame that was committed.
+ * test_journal.c — the journal's writer with failing system calls: for every call of a run over several segments, and
+ * for every way in which it can fail, the writer says so, nothing is told to be durable that is not, and what is left
+ * on the disk is read again with every frame that was committed.
  */
 #include "journal/writer.h"
 
@@ -92,7 +92,7 @@ static void expect_recovery(const char *what, uint64_t number)
     cr_assert_eq(scan.tail.torn_position, 0);
 }
 
-/* ---- Calls that fail ------------------------------------------------------------------------------------------------ */
+/* ---- Calls that fail -------------------------------------------------------------------------------------------- */
 
 static void fail_each(enum fault_call call, int cause_errno, settle_status expected)
 {
@@ -108,7 +108,8 @@ static void fail_each(enum fault_call call, int cause_errno, settle_status expec
             cr_assert_geq(b.end.position / SEGMENT_BYTES_MIN, 2, "the run is too short");
             cr_assert_gt(nth, 2);
         } else {
-            cr_assert_eq(status, expected, "call %zu: status %d: %s", (size_t)nth, status, expect_describe(&test_error));
+            cr_assert_eq(status, expected, "call %zu: status %d: %s", (size_t)nth, status,
+                         expect_describe(&test_error));
             cr_assert_eq(test_error.cause_errno, cause_errno);
         }
         fault_reset();
@@ -172,7 +173,7 @@ Test(journal, interrupted_calls_are_made_again)
     journal_files_free(&whole);
 }
 
-/* ---- Writes that are cut short --------------------------------------------------------------------------------------- */
+/* ---- Writes that are cut short ---------------------------------------------------------------------------------- */
 
 Test(journal, every_write_torn_anywhere_is_told_and_cut)
 {
@@ -226,7 +227,7 @@ Test(journal, short_writes_are_completed)
     journal_files_free(&whole);
 }
 
-/* ---- Creating and opening -------------------------------------------------------------------------------------------- */
+/* ---- Creating and opening --------------------------------------------------------------------------------------- */
 
 Test(journal, creating_it_can_be_tried_again_after_any_failure)
 {
@@ -239,12 +240,13 @@ Test(journal, creating_it_can_be_tried_again_after_any_failure)
         EXPECT_OK(dir_open(path, false, &data_fd, &test_error));
         fault_reset();
         fault_fail_nth(FAULT_ANY, nth, EIO);
-        settle_status status = journal_create_with_id(data_fd, SEGMENT_BYTES_MIN, builder_journal_id, BUILDER_TIME_US,
-                                                      &test_error);
+        settle_status status =
+            journal_create_with_id(data_fd, SEGMENT_BYTES_MIN, builder_journal_id, BUILDER_TIME_US, &test_error);
         bool has_struck = fault_has_struck();
         fault_reset();
         if (has_struck && status != SETTLE_OK) {
-            status = journal_create_with_id(data_fd, SEGMENT_BYTES_MIN, builder_journal_id, BUILDER_TIME_US, &test_error);
+            status =
+                journal_create_with_id(data_fd, SEGMENT_BYTES_MIN, builder_journal_id, BUILDER_TIME_US, &test_error);
             cr_assert(status == SETTLE_OK || status == SETTLE_E_EXISTS, "call %zu: %d: %s", (size_t)nth, status,
                       expect_describe(&test_error));
         }
@@ -292,7 +294,7 @@ Test(journal, opening_it_can_be_tried_again_after_any_failure)
     builder_deinit(&b);
 }
 
-/* ---- Copying ---------------------------------------------------------------------------------------------------------- */
+/* ---- Copying ---------------------------------------------------------------------------------------------------- */
 
 Test(journal, a_copy_that_fails_is_no_journal)
 {
@@ -333,7 +335,7 @@ Test(journal, a_copy_that_fails_is_no_journal)
     builder_deinit(&b);
 }
 
-/* ---- The order of calls ----------------------------------------------------------------------------------------------- */
+/* ---- The order of calls ----------------------------------------------------------------------------------------- */
 
 /* What is written but not synced, by descriptor. */
 struct order {
@@ -436,7 +438,7 @@ Test(journal, a_writer_that_starts_syncs_what_a_dead_one_left_before_it_tells)
     builder_deinit(&b);
 }
 
-/* ---- The spare of large segments, which a thread makes ------------------------------------------------------------------ */
+/* ---- The spare of large segments, which a thread makes ---------------------------------------------------------- */
 
 Test(journal, a_spare_that_fails_once_is_made_at_the_switch)
 {

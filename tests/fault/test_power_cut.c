@@ -1,11 +1,14 @@
 /*
- * test_power_cut.c — the power goes at every moment of a run over several segments. The calls of the run are recorded; after
- * each of them the disk is put together as a power cut may leave it: what was synced is there, of what was not any sectors and
- * any prefix, directory entries with or without the last changes. Every frame acknowledged by then must be found again, at
- * most one more, and a writer must be able to go on. SETTLE_TEST_SEED=N makes another run.
+ * test_power_cut.c — the power goes at every moment of a run over several segments. The calls of the run are
+ * recorded; after each of them the disk is put together as a power cut may leave it: what was synced is there, of
+ * what was not any sectors and any prefix, directory entries with or without the last changes. Every frame
+ * acknowledged by then must be found again, at most one more, and a writer must be able to go on. The same with a
+ * sync that failed before: what it was to write is in the cache, is called clean, and no later sync writes it.
+ * SETTLE_TEST_SEED=N makes other runs.
  */
 #include "journal/writer.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +29,7 @@ SETTLE_SUITE(power_cut);
 #define FILES_MAX 16
 #define NAME_BYTES 64
 
-/* ---- The recording ---------------------------------------------------------------------------------------------------- */
+/* ---- The recording ---------------------------------------------------------------------------------------------- */
 
 struct call {
     enum fault_call call;
@@ -50,8 +53,12 @@ static void record(void *context, const struct fault_note *note)
     (void)context;
     if (call_count == sizeof calls / sizeof *calls || fstat(note->fd, &status) != 0)
         abort();
-    *call = (struct call){.call = note->call, .inode = status.st_ino, .offset = note->offset, .count = note->count,
-                          .creates = note->creates, .acknowledged = acknowledged};
+    *call = (struct call){.call = note->call,
+                          .inode = status.st_ino,
+                          .offset = note->offset,
+                          .count = note->count,
+                          .creates = note->creates,
+                          .acknowledged = acknowledged};
     if (note->count > 0) {
         call->bytes = malloc(note->count);
         if (call->bytes == NULL)
@@ -83,19 +90,19 @@ static void record_run(uint64_t seed)
     cr_assert_geq(b.end.position / SEGMENT_BYTES_MIN, 2);
 }
 
-/* ---- The disk ----------------------------------------------------------------------------------------------------------- */
+/* ---- The disk --------------------------------------------------------------------------------------------------- */
 
-struct write {
-    uint64_t offset;
-    const uint8_t *bytes;
-    size_t count;
-};
+#define SECTORS (SEGMENT_BYTES_MIN / FORMAT_SECTOR_BYTES)
+
 struct file { /* an inode */
     ino_t inode;
-    uint8_t bytes[SEGMENT_BYTES_MIN]; /* as synced */
-    size_t count;
-    struct write writes[8]; /* since then */
-    size_t write_count;
+    uint8_t disk[SEGMENT_BYTES_MIN], cache[SEGMENT_BYTES_MIN];
+    size_t disk_count, cache_count;
+    bool is_dirty[SECTORS];            /* differs, and the next sync writes it */
+    bool is_lost[SECTORS];             /* differs, and a sync that failed has called it clean */
+    uint8_t before[SEGMENT_BYTES_MIN]; /* the cache before the last write since the last sync */
+    uint64_t last_offset;
+    size_t last_count; /* 0: there was none */
 };
 struct entry {
     char name[NAME_BYTES];
@@ -110,18 +117,31 @@ struct disk {
 
 static struct disk disk;
 
-static void apply_write(uint8_t *bytes, size_t *count, uint64_t offset, const uint8_t *from, size_t size)
+static void file_write_cache(struct file *file, const struct call *call)
 {
-    cr_assert_leq(offset + size, SEGMENT_BYTES_MIN);
-    memcpy(bytes + offset, from, size);
-    *count = *count > offset + size ? *count : (size_t)offset + size;
+    cr_assert_leq(call->offset + call->count, SEGMENT_BYTES_MIN);
+    memcpy(file->before, file->cache, sizeof file->cache);
+    memcpy(file->cache + call->offset, call->bytes, call->count);
+    file->last_offset = call->offset;
+    file->last_count = call->count;
+    if (file->cache_count < call->offset + call->count)
+        file->cache_count = (size_t)call->offset + call->count;
+    for (size_t at = (size_t)call->offset; at < call->offset + call->count; at++)
+        file->is_dirty[at / FORMAT_SECTOR_BYTES] = true;
 }
 
-static void file_synced(struct file *file)
+static void file_synced(struct file *file, bool is_lost)
 {
-    for (size_t i = 0; i < file->write_count; i++)
-        apply_write(file->bytes, &file->count, file->writes[i].offset, file->writes[i].bytes, file->writes[i].count);
-    file->write_count = 0;
+    for (size_t i = 0; i < SECTORS; i++) {
+        if (!file->is_dirty[i])
+            continue;
+        if (!is_lost)
+            memcpy(file->disk + i * FORMAT_SECTOR_BYTES, file->cache + i * FORMAT_SECTOR_BYTES, FORMAT_SECTOR_BYTES);
+        file->is_lost[i] = is_lost;
+        file->is_dirty[i] = false;
+    }
+    file->disk_count = is_lost ? file->disk_count : file->cache_count;
+    file->last_count = 0;
 }
 
 static size_t file_of(ino_t inode)
@@ -170,17 +190,16 @@ static void play(const struct call *call)
         break;
     case FAULT_PWRITE:
         cr_assert_neq(file, SIZE_MAX);
-        cr_assert_lt(disk.files[file].write_count, 8);
-        disk.files[file].writes[disk.files[file].write_count++] =
-            (struct write){call->offset, call->bytes, call->count};
+        file_write_cache(&disk.files[file], call);
         if (strcmp(disk.entries[entry_of(WATERMARK_NAME)].name, WATERMARK_NAME) == 0 &&
             disk.entries[entry_of(WATERMARK_NAME)].file == file)
-            file_synced(&disk.files[file]); /* nobody syncs it, nobody needs it */
+            file_synced(&disk.files[file], false); /* nobody syncs it, nobody needs it */
         break;
     case FAULT_FDATASYNC:
         if (file != SIZE_MAX)
-            file_synced(&disk.files[file]);
+            file_synced(&disk.files[file], false);
         break;
+    case FAULT_SYNC_LOST: file_synced(&disk.files[file], true); break;
     case FAULT_FSYNC:
         memcpy(disk.synced, disk.entries, sizeof disk.entries);
         disk.synced_count = disk.entry_count;
@@ -194,27 +213,32 @@ static void play(const struct call *call)
     }
 }
 
-/* ---- What a power cut leaves ---------------------------------------------------------------------------------------------- */
+/* ---- What a power cut leaves ------------------------------------------------------------------------------------ */
 
-enum survival { NOTHING, EVERYTHING, PREFIX, SECTORS, SURVIVALS };
+enum survival { NOTHING, EVERYTHING, SOME_SECTORS, TORN, TORN_SOME_SECTORS, SURVIVALS };
 
-/* The file with some of what was not synced. */
-static void survive(struct stream *random, const struct file *file, enum survival survival, struct journal_file *ret_file)
+/*
+ * The file with what of the cache came to the disk: a sector wholly or not at all. Torn: the last write had come only
+ * to some byte of it, and the cache is as it was before from there on.
+ */
+static void survive(struct stream *random, const struct file *file, enum survival survival,
+                    struct journal_file *ret_file)
 {
-    ret_file->count = file->count;
-    memcpy(ret_file->bytes, file->bytes, SEGMENT_BYTES_MIN);
-    for (size_t i = 0; i < file->write_count && survival != NOTHING; i++) {
-        const struct write *write = &file->writes[i];
-        size_t count = write->count;
-        if (survival == PREFIX && i + 1 == file->write_count)
-            count = (size_t)stream_random(random, write->count + 1);
-        for (size_t at = 0; at < count;) {
-            size_t rest = FORMAT_SECTOR_BYTES - (size_t)(write->offset + at) % FORMAT_SECTOR_BYTES;
-            size_t part = count - at < rest ? count - at : rest;
-            if (survival != SECTORS || stream_random(random, 2) == 0)
-                apply_write(ret_file->bytes, &ret_file->count, write->offset + at, write->bytes + at, part);
-            at += part;
-        }
+    static uint8_t cache[SEGMENT_BYTES_MIN];
+    memcpy(cache, file->cache, sizeof cache);
+    if (file->last_count > 0 && (survival == TORN || survival == TORN_SOME_SECTORS)) {
+        size_t taken = (size_t)stream_random(random, file->last_count + 1), from = (size_t)file->last_offset + taken;
+        memcpy(cache + from, file->before + from, file->last_count - taken);
+    }
+    bool is_some = survival == SOME_SECTORS || survival == TORN_SOME_SECTORS;
+    memcpy(ret_file->bytes, file->disk, SEGMENT_BYTES_MIN);
+    ret_file->count = file->disk_count;
+    for (size_t i = 0; i < SECTORS && survival != NOTHING; i++) {
+        if ((!file->is_dirty[i] && !file->is_lost[i]) || (is_some && stream_random(random, 2) == 0))
+            continue;
+        memcpy(ret_file->bytes + i * FORMAT_SECTOR_BYTES, cache + i * FORMAT_SECTOR_BYTES, FORMAT_SECTOR_BYTES);
+        if (ret_file->count < (i + 1) * FORMAT_SECTOR_BYTES)
+            ret_file->count = (i + 1) * FORMAT_SECTOR_BYTES;
     }
 }
 
@@ -270,30 +294,106 @@ static void expect_recovery(int data_fd, size_t frames, size_t number, int survi
     cr_assert_eq(scan.frame_count, count + 1);
 }
 
-Test(power_cut, at_any_call_loses_nothing_that_was_acknowledged)
+/*
+ * Plays the recording and cuts the power after every call from `first` on. Returns the number of disks that were
+ * examined.
+ */
+static size_t cut_everywhere(size_t first, int state_count)
 {
     char path[TEMPDIR_BYTES];
     int data_fd = -1;
-    size_t states = 0, created = 0;
-    record_run(SEED);
+    size_t states = 0;
+    bool is_created = false;
     tempdir_make(path);
     EXPECT_OK(dir_open(path, false, &data_fd, &test_error));
     memset(&disk, 0, sizeof disk);
     for (size_t i = 0; i < call_count; i++) {
         play(&calls[i]);
         /* Before the first segment has its name for good nothing was ever promised. */
-        created = created > 0 || (calls[i].call == FAULT_FSYNC && disk.entry_count > 1) ? created + 1 : 0;
-        for (int state = 0; state < 2 * SURVIVALS + 4 && created > 0; state++) {
-            enum survival survival = state < 2 * SURVIVALS ? (enum survival)(state / 2) : SECTORS;
+        is_created = is_created || (calls[i].call == FAULT_FSYNC && disk.entry_count > 1);
+        for (int state = 0; state < state_count && is_created && i >= first; state++) {
+            enum survival survival = state < 2 * SURVIVALS ? (enum survival)(state / 2) : TORN_SOME_SECTORS;
             put_together(&b.stream, survival, state % 2 == 0, data_fd);
-            expect_recovery(data_fd, calls[i].acknowledged, i, survival);
+            expect_recovery(data_fd, calls[i].acknowledged, i, (int)survival);
             states++;
         }
     }
+    for (size_t i = 0; i < call_count; i++)
+        free(calls[i].bytes);
+    call_count = 0;
+    file_close(data_fd);
+    tempdir_remove(path);
+    return states;
+}
+
+Test(power_cut, at_any_call_loses_nothing_that_was_acknowledged)
+{
+    record_run(SEED);
+    cr_assert_gt(cut_everywhere(0, 2 * SURVIVALS + 4), 1000);
+    builder_deinit(&b);
+}
+
+/* What the next writer does where the last one stopped: as the engine recovers. */
+static void recover_and_go_on(void)
+{
+    struct journal_scan scan;
+    struct journal_reader *reader = NULL;
+    uint64_t offset = 0;
+    char copy[SEGMENT_NAME_BYTES + 32];
+    builder_close(&b);
+    journal_scan(b.data_fd, &scan);
+    cr_assert_eq(scan.status, SETTLE_OK, "%s", expect_describe(&scan.error));
+    EXPECT_OK(journal_reader_open(b.data_fd, &mem_libc, &reader, &test_error));
+    if (scan.tail.torn_position > 0) {
+        const char *segment = journal_reader_place(reader, scan.tail.torn_position, &offset);
+        EXPECT_OK(journal_cut_tail(b.data_fd, segment, offset, scan.tail.torn_bytes, copy, &test_error));
+    }
+    const char *segment = journal_reader_place(reader, scan.end.position, &offset);
+    EXPECT_OK(journal_rewrite_tail(b.data_fd, segment, SEGMENT_BYTES_MIN, &scan.end, &test_error));
+    journal_reader_close(reader);
+    b.frame_count = scan.frame_count; /* perhaps with the one whose sync failed */
+    b.end = scan.end;
+    b.next_seq = scan.end.next_seq;
+    builder_open(&b);
+    acknowledged = b.frame_count; /* the writer has synced what it found */
+    for (int i = 0; i < 4; i++) {
+        builder_note(&b, i == 3 ? 8192 : 512);
+        acknowledged = b.frame_count;
+    }
+    builder_close(&b);
+}
+
+Test(power_cut, after_a_sync_that_failed_loses_nothing_that_was_acknowledged_later)
+{
+    size_t states = 0;
+    builder_use_memory();
+    for (uint64_t nth = 2;; nth++) {
+        settle_status status = SETTLE_OK;
+        fault_reset();
+        fault_only(".seg");
+        acknowledged = 0;
+        fault_observe(record, NULL);
+        builder_init(&b, SEGMENT_BYTES_MIN, SEED + 1);
+        fault_fail_nth(FAULT_FDATASYNC, nth, EIO);
+        while (b.frame_count < 12 && status == SETTLE_OK) {
+            builder_begin(&b);
+            for (uint64_t count = 1 + stream_random(&b.stream, 16); count > 0 && builder_add_event(&b); count--)
+                ;
+            status = builder_commit(&b, &test_error);
+            acknowledged = b.frame_count;
+        }
+        if (!fault_has_struck())
+            break;
+        cr_assert_eq(status, SETTLE_E_IO);
+        size_t first = call_count;
+        recover_and_go_on();
+        fault_reset();
+        states += cut_everywhere(first, 2 * SURVIVALS);
+        builder_deinit(&b);
+    }
+    fault_reset();
     cr_assert_gt(states, 1000);
     for (size_t i = 0; i < call_count; i++)
         free(calls[i].bytes);
-    file_close(data_fd);
-    tempdir_remove(path);
     builder_deinit(&b);
 }

@@ -147,8 +147,8 @@ int __wrap_openat(int dir_fd, const char *name, int flags, ...)
     }
     pthread_mutex_lock(&mutex);
     int fd = strikes(FAULT_OPENAT, dir_fd, name) ? fail() : __real_openat(dir_fd, name, flags, mode);
-    finish(fd >= 0, &(struct fault_note){
-                        .call = FAULT_OPENAT, .fd = fd, .creates = (flags & O_CREAT) != 0, .name = name});
+    finish(fd >= 0,
+           &(struct fault_note){.call = FAULT_OPENAT, .fd = fd, .creates = (flags & O_CREAT) != 0, .name = name});
     return fd;
 }
 
@@ -168,7 +168,10 @@ ssize_t __wrap_pwrite(int fd, const void *bytes, size_t count, off_t offset)
         state.nth = state.counts[FAULT_PWRITE] + 1;
         state.tears = state.has_struck = false;
     }
-    finish(taken >= 0, &(struct fault_note){.call = FAULT_PWRITE, .fd = fd, .offset = (uint64_t)offset, .bytes = bytes,
+    finish(taken >= 0, &(struct fault_note){.call = FAULT_PWRITE,
+                                            .fd = fd,
+                                            .offset = (uint64_t)offset,
+                                            .bytes = bytes,
                                             .count = taken >= 0 ? (size_t)taken : 0});
     return taken;
 }
@@ -176,8 +179,9 @@ ssize_t __wrap_pwrite(int fd, const void *bytes, size_t count, off_t offset)
 int __wrap_fdatasync(int fd)
 {
     pthread_mutex_lock(&mutex);
-    int failed = strikes(FAULT_FDATASYNC, fd, NULL) ? fail() : __real_fdatasync(fd);
-    finish(failed == 0, &(struct fault_note){.call = FAULT_FDATASYNC, .fd = fd});
+    bool struck = strikes(FAULT_FDATASYNC, fd, NULL);
+    int failed = struck ? fail() : __real_fdatasync(fd);
+    finish(struck || failed == 0, &(struct fault_note){.call = struck ? FAULT_SYNC_LOST : FAULT_FDATASYNC, .fd = fd});
     return failed;
 }
 

@@ -1,6 +1,6 @@
 /*
- * fault.h — system calls that fail where they are told to. A program linked with settle_test_fault has its calls (those of
- * our own objects, not the C library's) led through here; see its --wrap options in tests/CMakeLists.txt.
+ * fault.h — system calls that fail where they are told to. A program linked with settle_test_fault has its calls
+ * (those of our own objects, not the C library's) led through here; see its --wrap options in tests/CMakeLists.txt.
  *
  *     fault_fail_nth(FAULT_FDATASYNC, 3, EIO);   // the third fdatasync from now on fails, once
  *     …
@@ -20,11 +20,12 @@ enum fault_call {
     FAULT_OPENAT,
     FAULT_PWRITE,
     FAULT_FDATASYNC,
-    FAULT_FSYNC, /* of directories */
+    FAULT_FSYNC,    /* of directories */
     FAULT_RENAMEAT, /* and renameat2 */
     FAULT_UNLINKAT,
     FAULT_CALLS,
     FAULT_ANY = FAULT_CALLS, /* any of them */
+    FAULT_SYNC_LOST,         /* told to an observer only: an fdatasync that was made to fail */
 };
 
 /* Forgets what was asked for, and counts from 0 again. */
@@ -43,8 +44,9 @@ bool fault_has_struck(void);
 uint64_t fault_count(enum fault_call call);
 
 /*
- * Told every call that succeeded, just behind it, under a lock: must make no wrapped call itself. `path` is that of the
- * descriptor (OPENAT: the new one), `other` the name that OPENAT, RENAMEAT and UNLINKAT were given and `to` RENAMEAT's new one.
+ * Told every call that succeeded (and of those that failed, every fdatasync), just behind it, under a lock: must make
+ * no wrapped call itself. `path` is that of the descriptor (OPENAT: the new one), `other` the name that OPENAT,
+ * RENAMEAT and UNLINKAT were given and `to` RENAMEAT's new one.
  */
 struct fault_note {
     enum fault_call call;

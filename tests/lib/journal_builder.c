@@ -1,8 +1,8 @@
 /*
  * journal_builder.c — the journals of journal_builder.h.
  *
- * Invariants: the time never goes back and depends on the seed alone; legs point to the position of the change before; all
- * choices come from the builder's stream.
+ * Invariants: the time never goes back and depends on the seed alone; legs point to the position of the change
+ * before; all choices come from the builder's stream.
  */
 #include "tests/lib/journal_builder.h"
 
@@ -16,7 +16,7 @@
 const uint8_t builder_journal_id[16] = {0x5e, 0x77, 0x1e, 0x00, 0x01, 0x02, 0x03, 0x04,
                                         0x05, 0x06, 0x07, 0x08, 0x09, 0x0a, 0x0b, 0x0c};
 
-/* ---- Help ---------------------------------------------------------------------------------------------------------- */
+/* ---- Help ------------------------------------------------------------------------------------------------------- */
 
 static void must(settle_status status, const settle_error *error, const char *what)
 {
@@ -55,7 +55,7 @@ void builder_use_memory(void)
         setenv("TMPDIR", "/dev/shm", 0);
 }
 
-/* ---- Opening and closing ------------------------------------------------------------------------------------------- */
+/* ---- Opening and closing ---------------------------------------------------------------------------------------- */
 
 void builder_open(struct journal_builder *builder)
 {
@@ -108,7 +108,7 @@ void builder_deinit(struct journal_builder *builder)
     memset(builder, 0, sizeof *builder);
 }
 
-/* ---- Records ------------------------------------------------------------------------------------------------------- */
+/* ---- Records ---------------------------------------------------------------------------------------------------- */
 
 void builder_begin(struct journal_builder *builder)
 {
@@ -241,7 +241,7 @@ settle_status builder_commit(struct journal_builder *builder, settle_error *erro
     return SETTLE_OK;
 }
 
-/* ---- Whole frames -------------------------------------------------------------------------------------------------- */
+/* ---- Whole frames ----------------------------------------------------------------------------------------------- */
 
 static void commit(struct journal_builder *b)
 {
@@ -270,7 +270,8 @@ void builder_note(struct journal_builder *builder, size_t bytes)
         if (record > SOURCE_BYTES_MAX)
             record = left - SOURCE_BYTES_MAX < SOURCE_NAME + 8 ? SOURCE_BYTES_MAX - SOURCE_NAME : SOURCE_BYTES_MAX;
         size_t name_bytes = record - SOURCE_NAME;
-        builder_add_source(builder, name_bytes < SETTLE_SOURCE_NAME_BYTES_MAX ? name_bytes : SETTLE_SOURCE_NAME_BYTES_MAX);
+        builder_add_source(builder,
+                           name_bytes < SETTLE_SOURCE_NAME_BYTES_MAX ? name_bytes : SETTLE_SOURCE_NAME_BYTES_MAX);
         left -= record;
     }
     commit(builder);

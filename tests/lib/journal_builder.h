@@ -1,6 +1,7 @@
 /*
- * journal_builder.h — journals of random valid events without the engine: the real encoders and the real writer, with the
- * model (model.h) in the engine's place. The same seed gives the same journal byte for byte, whatever the clock says.
+ * journal_builder.h — journals of random valid events without the engine: the real encoders and the real writer, with
+ * the model (model.h) in the engine's place. The same seed gives the same journal byte for byte, whatever the clock
+ * says.
  *
  *     builder_init(&builder, 16384, seed);                  // a directory of its own with an empty journal
  *     builder_events(&builder, 20);                         // one frame
@@ -30,7 +31,7 @@ struct built_event {
 };
 
 struct built_frame {
-    struct frame frame; /* bytes: NULL */
+    struct frame frame;                /* bytes: NULL */
     struct record_persisted persisted; /* zeros: none */
     struct journal_point end;          /* behind it */
 };
@@ -51,7 +52,10 @@ struct journal_builder {
     size_t event_count, event_capacity;
 };
 
-/* Temporary directories go to memory (/dev/shm) where there is such a place and $TMPDIR names no other: a sync costs nothing. */
+/*
+ * Temporary directories go to memory (/dev/shm) where there is such a place and $TMPDIR names no other: a sync costs
+ * nothing.
+ */
 void builder_use_memory(void);
 
 void builder_init(struct journal_builder *builder, uint64_t segment_bytes, uint64_t seed);
@@ -61,20 +65,26 @@ void builder_deinit(struct journal_builder *builder);
 void builder_open(struct journal_builder *builder);
 void builder_close(struct journal_builder *builder); /* fine when closed */
 
-/* ---- Whole frames ---- */
+/* ---- Whole frames ----------------------------------------------------------------------------------------------- */
 
 /* So many events, as many as fit; before them, what is durable is recorded as PERSISTED. */
 void builder_events(struct journal_builder *builder, size_t count);
-/* A frame of `bytes`, or what the segment has left, that holds nothing but SOURCE records; a multiple of 64, at least 128. */
+/*
+ * A frame of `bytes`, or what the segment has left, that holds nothing but SOURCE records; a multiple of 64, at least
+ * 128.
+ */
 void builder_note(struct journal_builder *builder, size_t bytes);
-/* As many notes as it takes for the next frame to begin at `offset` of a sector, a multiple of 64. Stays in the segment. */
+/*
+ * As many notes as it takes for the next frame to begin at `offset` of a sector, a multiple of 64. Stays in the
+ * segment.
+ */
 void builder_align(struct journal_builder *builder, size_t offset);
 /* PERSISTED for all events so far, alone. */
 void builder_persisted(struct journal_builder *builder);
 /* Any of these, and ASSET-only ones. */
 void builder_random(struct journal_builder *builder);
 
-/* ---- Piece by piece ---- */
+/* ---- Piece by piece --------------------------------------------------------------------------------------------- */
 
 void builder_begin(struct journal_builder *builder);
 bool builder_add_event(struct journal_builder *builder); /* false: no room */

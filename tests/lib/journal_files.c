@@ -175,8 +175,8 @@ uint64_t journal_file_bytes(int data_fd, const char *name)
 }
 
 /*
- * Memory for a scan: the reader's window is kept for the next one. Tests scan ten thousands of times, and to get and give back
- * a megabyte costs more than the scan, most of all under AddressSanitizer.
+ * Memory for a scan: the reader's window is kept for the next one. Tests scan ten thousands of times, and to get and
+ * give back a megabyte costs more than the scan, most of all under AddressSanitizer.
  */
 static void *scan_reallocate(void *context, void *memory, size_t bytes)
 {

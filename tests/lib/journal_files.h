@@ -1,6 +1,6 @@
 /*
- * journal_files.h — a journal as files full of bytes: to be copied, compared and damaged; and the question what a reader
- * makes of it.
+ * journal_files.h — a journal as files full of bytes: to be copied, compared and damaged; and the question what a
+ * reader makes of it.
  */
 #ifndef TESTS_LIB_JOURNAL_FILES_H
 #define TESTS_LIB_JOURNAL_FILES_H

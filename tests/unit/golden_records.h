@@ -1,6 +1,6 @@
 /*
- * golden_records.h — what the golden journal of format version 1 says, record by record. Never changes: a new version of the
- * format gets a golden journal of its own.
+ * golden_records.h — what the golden journal of format version 1 says, record by record. Never changes: a new version
+ * of the format gets a golden journal of its own.
  */
 #ifndef TESTS_UNIT_GOLDEN_RECORDS_H
 #define TESTS_UNIT_GOLDEN_RECORDS_H
@@ -13,7 +13,10 @@
 static const uint8_t golden_id[16] = {0x9e, 0x37, 0x79, 0xb9, 0x7f, 0x4a, 0x7c, 0x15,
                                       0xf3, 0x9c, 0xc0, 0x60, 0x5c, 0xed, 0xc8, 0x34};
 
-/* One record; kind 0: the next frame begins. `skippable` is a kind from 128 on with that many bytes 0xa5 behind its header. */
+/*
+ * One record; kind 0: the next frame begins. `skippable` is a kind from 128 on with that many bytes 0xa5 behind its
+ * header.
+ */
 struct golden {
     enum record_kind kind;
     uint32_t delta_us;
@@ -28,13 +31,20 @@ struct golden {
     uint64_t offset_bytes, line;
 };
 
-#define NEXT_FRAME {.kind = (enum record_kind)0}
-#define TEXT(text) {text, sizeof(text) - 1}
+#define NEXT_FRAME                                                                                                     \
+    {                                                                                                                  \
+        .kind = (enum record_kind)0                                                                                    \
+    }
+#define TEXT(text)                                                                                                     \
+    {                                                                                                                  \
+        text, sizeof(text) - 1                                                                                         \
+    }
 #define WIDE ((settle_int128)1 << 64)
 #define TS UINT64_C(1733856600000)
 #define REPEAT_16(text) text text text text text text text text text text text text text text text text
 #define REPEAT_127(text)                                                                                               \
-    REPEAT_16(text) REPEAT_16(text) REPEAT_16(text) REPEAT_16(text) REPEAT_16(text) REPEAT_16(text) REPEAT_16(text)    \
+    REPEAT_16(text)                                                                                                    \
+    REPEAT_16(text) REPEAT_16(text) REPEAT_16(text) REPEAT_16(text) REPEAT_16(text) REPEAT_16(text)                    \
         text text text text text text text text text text text text text text text
 #define LONG_NAME REPEAT_127("/spool/of/events/in/2024-12-10__") "/spool/of/events/in/2024-12-10_" /* 4095 bytes */
 
@@ -42,7 +52,9 @@ struct golden {
     {.kind = RECORD_CONSUMED,                                                                                          \
      .delta_us = 40 + number,                                                                                          \
      .event = {.type = SETTLE_WITHDRAWAL, .ts_ms = number, .u.transfer = {number, 2, 7}}},                             \
-        {.kind = RECORD_REJECTED, .delta_us = 40 + number, .reason = SETTLE_REASON_##word}
+    {                                                                                                                  \
+        .kind = RECORD_REJECTED, .delta_us = 40 + number, .reason = SETTLE_REASON_##word                               \
+    }
 
 /* Where event 1 stands: its repetitions name it. */
 #define FIRST_POSITION 768
@@ -128,9 +140,13 @@ static const struct golden golden[] = {
               {1002, 2, 2, 700, 0, 499999, -2, 3},
               {1003, 2, UINT64_MAX, UINT64_MAX, WIDE, -WIDE, 1, WIDE * 2}}},
     {.kind = (enum record_kind)200, .skippable = 40},
-    {.kind = RECORD_CONSUMED, .delta_us = 20, .event = {.type = SETTLE_DEPOSIT, .ts_ms = TS, .u.transfer = {1001, 2, 1000500000}}},
+    {.kind = RECORD_CONSUMED,
+     .delta_us = 20,
+     .event = {.type = SETTLE_DEPOSIT, .ts_ms = TS, .u.transfer = {1001, 2, 1000500000}}},
     {.kind = RECORD_DUPLICATE, .delta_us = 20, .repeat = {1, FIRST_POSITION}},
-    {.kind = RECORD_CONSUMED, .delta_us = 20, .event = {.type = SETTLE_DEPOSIT, .ts_ms = TS, .u.transfer = {1001, 2, 1}}},
+    {.kind = RECORD_CONSUMED,
+     .delta_us = 20,
+     .event = {.type = SETTLE_DEPOSIT, .ts_ms = TS, .u.transfer = {1001, 2, 1}}},
     {.kind = RECORD_CONFLICT, .delta_us = 21, .repeat = {1, FIRST_POSITION}},
     REJECTED(1, UNKNOWN_ASSET),
     REJECTED(2, SELF_TRADE),
@@ -156,7 +172,8 @@ static const struct golden golden[] = {
     {.kind = RECORD_VALIDATED,
      .delta_us = UINT32_MAX,
      .leg_count = 2,
-     .legs = {{1001, 2, 4, 1536, -1, 999999998, 0, 0}, {SETTLE_USER_EXTERNAL, 2, 2, FIRST_POSITION, 1, -1000499999, 0, 0}}},
+     .legs = {{1001, 2, 4, 1536, -1, 999999998, 0, 0},
+              {SETTLE_USER_EXTERNAL, 2, 2, FIRST_POSITION, 1, -1000499999, 0, 0}}},
     NEXT_FRAME,
     /* Frame 7: and that is durable too. */
     {.kind = RECORD_PERSISTED, .persisted = {18, 18, GOLDEN_TIME_US + 6 * GOLDEN_FRAME_US}},

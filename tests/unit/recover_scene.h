@@ -1,6 +1,6 @@
 /*
- * recover_scene.h — a journal whose last frame can be put there in any state, and what a reader makes of it. For the suites of
- * recover.c; each includes it once.
+ * recover_scene.h — a journal whose last frame can be put there in any state, and what a reader makes of it. For the
+ * suites of recover.c; each includes it once.
  */
 #ifndef TESTS_UNIT_RECOVER_SCENE_H
 #define TESTS_UNIT_RECOVER_SCENE_H
@@ -54,7 +54,10 @@ static inline void scene_close(struct scene *scene)
     journal_files_free(&files);
 }
 
-/* A frame or two, and then one of events that begins at `align` of a sector and takes part in so many sectors at least. */
+/*
+ * A frame or two, and then one of events that begins at `align` of a sector and takes part in so many sectors at
+ * least.
+ */
 static inline void scene_build(struct scene *scene, size_t align, size_t sectors, uint64_t seed)
 {
     struct journal_builder *b = &scene->builder;
@@ -128,7 +131,7 @@ static inline void scene_expect_crash(struct scene *scene, const char *what, siz
                  expect_describe(&scene->scan.error));
 }
 
-/* ---- Sectors of the last frame: 0 is the one in which it begins ---- */
+/* ---- Sectors of the last frame: 0 is the one in which it begins ------------------------------------------------- */
 
 static inline size_t sector_begin(const struct scene *scene, size_t sector)
 {
@@ -144,7 +147,8 @@ static inline size_t sector_end(const struct scene *scene, size_t sector)
 
 static inline size_t sector_count(const struct scene *scene)
 {
-    return (size_t)((scene->offset % FORMAT_SECTOR_BYTES + scene->length + FORMAT_SECTOR_BYTES - 1) / FORMAT_SECTOR_BYTES);
+    return (size_t)((scene->offset % FORMAT_SECTOR_BYTES + scene->length + FORMAT_SECTOR_BYTES - 1) /
+                    FORMAT_SECTOR_BYTES);
 }
 
 /* The state in which the sectors of `kept` are written and the others are not. */

@@ -63,7 +63,7 @@ static uint64_t persisted_us(struct journal_reader *reader, const struct built_e
     return time_us;
 }
 
-/* ---- What every copy must be --------------------------------------------------------------------------------------- */
+/* ---- What every copy must be ------------------------------------------------------------------------------------ */
 
 /* Frames that end before the event are there byte for byte, at their places, and no others of the original. */
 static void expect_frames(struct journal_reader *copied, uint64_t until_seq)
@@ -107,7 +107,8 @@ static void expect_events(struct journal_reader *original, struct journal_reader
     }
     if (until_seq < b.event_count) {
         struct event_records event;
-        EXPECT_STATUS(journal_reader_event(copied, b.events[until_seq].position, &event, &test_error), SETTLE_E_CORRUPT);
+        EXPECT_STATUS(journal_reader_event(copied, b.events[until_seq].position, &event, &test_error),
+                      SETTLE_E_CORRUPT);
     }
 }
 
@@ -151,7 +152,7 @@ static void expect_copy(uint64_t until_seq)
     target_remove();
 }
 
-/* ---- Tests ---------------------------------------------------------------------------------------------------------- */
+/* ---- Tests ------------------------------------------------------------------------------------------------------ */
 
 Test(copy, ends_with_any_event)
 {
@@ -244,8 +245,8 @@ Test(copy, of_a_damaged_journal_is_refused)
     begin(3);
     const struct frame *frame = &b.frames[b.frame_count / 2].frame;
     uint64_t ordinal = frame->position / SEGMENT_BYTES_MIN;
-    journal_file_write(b.data_fd, journal_files_segment(&files, ordinal)->name, frame->position % SEGMENT_BYTES_MIN + 70,
-                       "damage", 6);
+    journal_file_write(b.data_fd, journal_files_segment(&files, ordinal)->name,
+                       frame->position % SEGMENT_BYTES_MIN + 70, "damage", 6);
     target_make();
     EXPECT_STATUS(journal_copy(b.data_fd, to_fd, UINT64_MAX, &test_error), SETTLE_E_CORRUPT);
     target_remove();

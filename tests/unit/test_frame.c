@@ -1,6 +1,6 @@
 /*
- * test_frame.c — one frame's bytes: the header as documented, every rule about the order of records broken once, every bit
- * flipped once.
+ * test_frame.c — one frame's bytes: the header as documented, every rule about the order of records broken once,
+ * every bit flipped once.
  */
 #include "journal/frame.h"
 
@@ -22,7 +22,7 @@ SETTLE_SUITE(frame);
 
 static const uint8_t id[16] = {0xf0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0xff};
 
-/* ---- A frame in the making ----------------------------------------------------------------------------------------- */
+/* ---- A frame in the making -------------------------------------------------------------------------------------- */
 
 struct draft {
     struct frame frame;
@@ -128,7 +128,8 @@ static void draft_sample(struct draft *draft)
     add_consumed(draft, 2, 20);
     add_repeat(draft, 2, SETTLE_DUPLICATE);
     add_consumed(draft, 3, 41);
-    draft_append(draft, record_encode_repeat(draft_at(draft), 3, 42, SETTLE_CONFLICT, &(struct record_repeat){101, 700}));
+    draft_append(draft,
+                 record_encode_repeat(draft_at(draft), 3, 42, SETTLE_CONFLICT, &(struct record_repeat){101, 700}));
     add_source(draft, "/var/spool/events.ndjson");
     draft->frame.event_count = 4;
     draft_seal(draft);
@@ -162,7 +163,7 @@ static void expect_fault(struct draft *draft, const char *sentence, size_t offse
     cr_assert_eq(fault_seq, seq, "%s: seq %zu, expected %zu", sentence, (size_t)fault_seq, (size_t)seq);
 }
 
-/* ---- Layout -------------------------------------------------------------------------------------------------------- */
+/* ---- Layout ----------------------------------------------------------------------------------------------------- */
 
 Test(frame, lengths_are_multiples_of_64_with_room_for_the_trailer)
 {
@@ -278,8 +279,12 @@ Test(frame, records_may_end_just_before_the_trailer)
 
 Test(frame, the_point_behind_a_frame)
 {
-    struct journal_point before = {.position = POSITION, .next_seq = FIRST_SEQ, .persisted_seq = 89, .time_us = 3,
-                                   .frame_position = 5, .chain = PREVIOUS_CHAIN};
+    struct journal_point before = {.position = POSITION,
+                                   .next_seq = FIRST_SEQ,
+                                   .persisted_seq = 89,
+                                   .time_us = 3,
+                                   .frame_position = 5,
+                                   .chain = PREVIOUS_CHAIN};
     struct draft draft;
     struct frame frame;
     size_t offset;
@@ -297,7 +302,7 @@ Test(frame, the_point_behind_a_frame)
     cr_assert_eq(frame_end_point(&frame, &before).persisted_seq, 89);
 }
 
-/* ---- Damage -------------------------------------------------------------------------------------------------------- */
+/* ---- Damage ----------------------------------------------------------------------------------------------------- */
 
 Test(frame, every_flipped_bit_is_found_in_its_place)
 {
@@ -332,7 +337,8 @@ Test(frame, a_frame_is_bound_to_its_journal_and_its_place)
     other_id[15] ^= 0x80;
     cr_assert_str_eq(frame_header_fault(draft.bytes, other_id, POSITION, &frame),
                      "the frame header's checksum does not fit");
-    cr_assert_str_eq(frame_header_fault(draft.bytes, id, POSITION + 64, &frame), "the frame was written for another place");
+    cr_assert_str_eq(frame_header_fault(draft.bytes, id, POSITION + 64, &frame),
+                     "the frame was written for another place");
     cr_assert_eq(frame.length_bytes, 7);
     /* Records do not fit another place either, whatever the header says. */
     put_u64(draft.bytes + 32, POSITION + 64);
@@ -404,10 +410,14 @@ Test(frame, the_largest_frame_is_in_range)
 
 Test(frame, a_frame_must_follow_the_point)
 {
-    const struct journal_point point = {.position = POSITION, .next_seq = 101, .persisted_seq = 89, .time_us = TIME_US,
-                                        .chain = PREVIOUS_CHAIN};
-    const struct frame frame = {.position = POSITION, .first_seq = 101, .time_us = TIME_US,
-                                .previous_chain = PREVIOUS_CHAIN, .persisted_first_seq = 90, .persisted_last_seq = 100};
+    const struct journal_point point = {
+        .position = POSITION, .next_seq = 101, .persisted_seq = 89, .time_us = TIME_US, .chain = PREVIOUS_CHAIN};
+    const struct frame frame = {.position = POSITION,
+                                .first_seq = 101,
+                                .time_us = TIME_US,
+                                .previous_chain = PREVIOUS_CHAIN,
+                                .persisted_first_seq = 90,
+                                .persisted_last_seq = 100};
     struct frame other = frame;
     struct journal_point unknown = point;
     cr_assert_null(frame_order_fault(&frame, &point));
@@ -433,7 +443,7 @@ Test(frame, a_frame_must_follow_the_point)
     cr_assert_null(frame_order_fault(&other, &point));
 }
 
-/* ---- The order of records: each rule broken in a frame whose checksums are right ------------------------------------- */
+/* ---- The order of records: each rule broken in a frame whose checksums are right -------------------------------- */
 
 Test(frame, every_event_has_its_decision_at_once)
 {

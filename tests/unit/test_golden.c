@@ -1,9 +1,10 @@
 /*
- * test_golden.c — the journal in tests/golden/journal_v1: it decodes for ever, and the same records make the same bytes.
+ * test_golden.c — the journal in tests/golden/journal_v1: it decodes for ever, and the same records make the same
+ * bytes.
  *
- * Its segments are committed as text, 32 bytes a line behind their offset; "*" says that the line before it repeats up to the
- * next one; the last line is the size. SETTLE_GOLDEN_WRITE=FOLDER writes what the encoders make into that folder: for a new
- * version of the format. The files of this one never change.
+ * Its segments are committed as text, 32 bytes a line behind their offset; "*" says that the line before it repeats
+ * up to the next one; the last line is the size. SETTLE_GOLDEN_WRITE=FOLDER writes what the encoders make into that
+ * folder: for a new version of the format. The files of this one never change.
  */
 #include "journal/writer.h"
 
@@ -42,7 +43,7 @@ static void end(void)
     tempdir_remove(path);
 }
 
-/* ---- Text ---------------------------------------------------------------------------------------------------------- */
+/* ---- Text ------------------------------------------------------------------------------------------------------- */
 
 static void text_write(const char *folder, const struct journal_file *file)
 {
@@ -116,7 +117,7 @@ static void golden_read(struct journal_files *ret_files)
         text_read(segment_names[i], &ret_files->files[i]);
 }
 
-/* ---- Encoding ------------------------------------------------------------------------------------------------------- */
+/* ---- Encoding --------------------------------------------------------------------------------------------------- */
 
 static size_t encode(const struct golden *record, struct frame_buffer *buffer, uint64_t seq)
 {
@@ -125,8 +126,7 @@ static size_t encode(const struct golden *record, struct frame_buffer *buffer, u
     switch ((int)record->kind) {
     case RECORD_CONSUMED:
         return record_encode_consumed(at, seq_delta, delta_us, (uint32_t)buffer->used, &record->event);
-    case RECORD_VALIDATED:
-        return record_encode_validated(at, seq_delta, delta_us, record->legs, record->leg_count);
+    case RECORD_VALIDATED: return record_encode_validated(at, seq_delta, delta_us, record->legs, record->leg_count);
     case RECORD_REJECTED: return record_encode_rejected(at, seq_delta, delta_us, record->reason);
     case RECORD_DUPLICATE: return record_encode_repeat(at, seq_delta, delta_us, SETTLE_DUPLICATE, &record->repeat);
     case RECORD_CONFLICT: return record_encode_repeat(at, seq_delta, delta_us, SETTLE_CONFLICT, &record->repeat);
@@ -204,7 +204,7 @@ Test(golden, the_same_records_make_the_same_bytes)
     end();
 }
 
-/* ---- Decoding ------------------------------------------------------------------------------------------------------- */
+/* ---- Decoding --------------------------------------------------------------------------------------------------- */
 
 static void expect_text(settle_text text, settle_text expected)
 {

@@ -101,7 +101,7 @@ static void expect_event(const struct record *consumed, const struct record *dec
     }
 }
 
-/* ---- Frames in order ----------------------------------------------------------------------------------------------- */
+/* ---- Frames in order -------------------------------------------------------------------------------------------- */
 
 Test(reader, hands_out_what_was_written)
 {
@@ -110,7 +110,8 @@ Test(reader, hands_out_what_was_written)
     struct frame frame;
     size_t frames = 0, events = 0;
     journal_reader_begin(reader, &point);
-    expect_point(&point, &(struct journal_point){.position = SEGMENT_HEADER_BYTES, .next_seq = 1,
+    expect_point(&point, &(struct journal_point){.position = SEGMENT_HEADER_BYTES,
+                                                 .next_seq = 1,
                                                  .chain = segment_chain_genesis(builder_journal_id)});
     while (journal_reader_next(reader, &point, &frame, &test_error) == SETTLE_OK) {
         struct record record, consumed = {.position = 0};
@@ -192,8 +193,12 @@ Test(reader, a_frame_that_reaches_into_the_last_64_bytes_is_damage)
     /* One that follows and is right in everything else. */
     uint8_t bytes[192];
     const settle_asset asset = {1, 8, "BTC"};
-    struct frame frame = {.position = b.end.position, .first_seq = 1, .time_us = b.end.time_us, .length_bytes = 192,
-                          .record_count = 2, .previous_chain = b.end.chain};
+    struct frame frame = {.position = b.end.position,
+                          .first_seq = 1,
+                          .time_us = b.end.time_us,
+                          .length_bytes = 192,
+                          .record_count = 2,
+                          .previous_chain = b.end.chain};
     for (size_t i = 0; i < 2; i++)
         record_encode_asset(bytes + FRAME_HEADER_BYTES + i * ASSET_BYTES, 0, &asset);
     frame_seal(&frame, bytes, FRAME_HEADER_BYTES + 2 * ASSET_BYTES, builder_journal_id);
@@ -248,7 +253,7 @@ Test(reader, names_the_place_of_a_position)
     end();
 }
 
-/* ---- The limit ------------------------------------------------------------------------------------------------------ */
+/* ---- The limit -------------------------------------------------------------------------------------------------- */
 
 /* Reads on from *point; every frame must end at or before the limit, and none that does may be missing. */
 static void expect_up_to(uint64_t limit, struct journal_point *point)
@@ -273,7 +278,8 @@ Test(reader, hands_out_nothing_at_or_beyond_any_limit)
     struct journal_point rising;
     journal_reader_begin(reader, &rising);
     uint64_t end_position = b.end.position + 64;
-    for (uint64_t limit = 0; limit < end_position; limit += limit % 64 == 1 ? 62 : 1) { /* each multiple of 64, and ±1 */
+    for (uint64_t limit = 0; limit < end_position;
+         limit += limit % 64 == 1 ? 62 : 1) { /* each multiple of 64, and ±1 */
         struct journal_point point;
         journal_reader_begin(reader, &point);
         EXPECT_OK(journal_reader_limit(reader, limit, &test_error));
@@ -343,6 +349,7 @@ Test(reader, sees_nothing_of_what_is_on_its_way)
     uint8_t garbage[1024];
     memset(garbage, 0xff, sizeof garbage);
     journal_file_write(b.data_fd, name, b.end.position, garbage, sizeof garbage);
+    EXPECT_OK(journal_reader_next(reader, &point, &frame, &test_error)); /* reads ahead */
     EXPECT_OK(journal_reader_limit(reader, b.end.position, &test_error));
     expect_up_to(b.end.position, &point);
     memset(garbage, 0, sizeof garbage);
@@ -355,7 +362,7 @@ Test(reader, sees_nothing_of_what_is_on_its_way)
     end();
 }
 
-/* ---- Events by position -------------------------------------------------------------------------------------------- */
+/* ---- Events by position ----------------------------------------------------------------------------------------- */
 
 Test(reader, finds_every_event_by_its_position)
 {
@@ -389,8 +396,9 @@ Test(reader, finds_no_event_anywhere_else)
     }
     cr_assert_eq(events, b.event_count);
     cr_assert_gt(other, SEGMENT_BYTES_MIN);
-    static const uint64_t far[] = {2 * SEGMENT_BYTES_MIN, 2 * SEGMENT_BYTES_MIN + 512, UINT64_C(1) << 40, INT64_MAX,
-                                   UINT64_MAX - 4096, UINT64_MAX};
+    static const uint64_t far[] = {2 * SEGMENT_BYTES_MIN, 2 * SEGMENT_BYTES_MIN + 512,
+                                   UINT64_C(1) << 40,     INT64_MAX,
+                                   UINT64_MAX - 4096,     UINT64_MAX};
     for (size_t i = 0; i < sizeof far / sizeof *far; i++)
         EXPECT_STATUS(journal_reader_event(reader, far[i], &event, &test_error), SETTLE_E_CORRUPT);
     end();
@@ -419,6 +427,43 @@ Test(reader, finds_every_flipped_bit_of_an_event)
     }
     journal_files_free(&files);
     end();
+}
+
+Test(reader, finds_no_event_without_its_decision)
+{
+    /* Frames whose checksums are right, and whose records are not an event. */
+    begin(SEGMENT_BYTES_MIN);
+    builder_close(&b);
+    const settle_event event = {.type = SETTLE_DEPOSIT, .ts_ms = 5, .u.transfer = {1001, 2, 7}};
+    const settle_asset asset = {1, 8, "BTC"};
+    for (int second = 0; second < 4; second++) {
+        uint8_t bytes[1024];
+        size_t used = FRAME_HEADER_BYTES;
+        struct frame frame = {.position = b.end.position,
+                              .first_seq = 1,
+                              .time_us = BUILDER_TIME_US,
+                              .event_count = 1,
+                              .record_count = 2,
+                              .previous_chain = b.end.chain};
+        used += record_encode_consumed(bytes + used, 0, 0, FRAME_HEADER_BYTES, &event);
+        if (second == 0)
+            used += record_encode_rejected(bytes + used, 0, 0, SETTLE_REASON_SELF_TRADE); /* as it must be */
+        else if (second == 1)
+            used += record_encode_rejected(bytes + used, 1, 0, SETTLE_REASON_SELF_TRADE);
+        else if (second == 2)
+            used += record_encode_asset(bytes + used, 0, &asset);
+        else
+            used += record_encode_consumed(bytes + used, 0, 0, FRAME_HEADER_BYTES, &event);
+        frame.length_bytes = frame_length(used);
+        frame_seal(&frame, bytes, used, builder_journal_id);
+        journal_file_write(b.data_fd, "00000000000000000001-000000.seg", b.end.position, bytes, frame.length_bytes);
+        EXPECT_OK(journal_reader_open(b.data_fd, &mem_libc, &reader, &test_error));
+        struct event_records found;
+        settle_status status = journal_reader_event(reader, b.end.position + FRAME_HEADER_BYTES, &found, &test_error);
+        cr_assert_eq(status, second == 0 ? SETTLE_OK : SETTLE_E_CORRUPT, "record %d", second);
+        journal_reader_close(reader);
+    }
+    builder_deinit(&b);
 }
 
 Test(reader, tells_when_each_event_was_recorded_as_PERSISTED)
@@ -461,12 +506,13 @@ Test(reader, PERSISTED_behind_damage_is_not_answered)
     journal_file_write(b.data_fd, name, b.frames[1].frame.position + 200, "damage", 6);
     EXPECT_OK(journal_reader_open(b.data_fd, &mem_libc, &reader, &test_error));
     uint64_t time_us = 7;
-    EXPECT_STATUS(journal_reader_persisted(reader, b.events[0].frame_position, 1, &time_us, &test_error), SETTLE_E_CORRUPT);
+    EXPECT_STATUS(journal_reader_persisted(reader, b.events[0].frame_position, 1, &time_us, &test_error),
+                  SETTLE_E_CORRUPT);
     cr_assert_eq(time_us, 7);
     end();
 }
 
-/* ---- Confirming ---------------------------------------------------------------------------------------------------- */
+/* ---- Confirming ------------------------------------------------------------------------------------------------- */
 
 Test(reader, confirms_every_point_it_passed_and_no_other)
 {
@@ -514,7 +560,7 @@ Test(reader, confirms_a_stored_point_beyond_the_limit_and_reads_no_further)
     end();
 }
 
-/* ---- Failing ------------------------------------------------------------------------------------------------------- */
+/* ---- Failing ---------------------------------------------------------------------------------------------------- */
 
 Test(reader, syncs_what_a_dead_writer_left_before_it_hands_it_out)
 {

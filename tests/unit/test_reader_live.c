@@ -1,6 +1,6 @@
 /*
- * test_reader_live.c — readers beside a writer in another process: a child that holds the lock. What is handed out is below
- * its watermark, and what is on its way is neither seen nor judged.
+ * test_reader_live.c — readers beside a writer in another process: a child that holds the lock. What is handed out is
+ * below its watermark, and what is on its way is neither seen nor judged.
  */
 #include "journal/reader.h"
 
@@ -23,7 +23,7 @@ SETTLE_SUITE(reader_live);
 static struct journal_builder b;
 static struct journal_reader *reader;
 
-/* ---- A child that is the writer -------------------------------------------------------------------------------------- */
+/* ---- A child that is the writer --------------------------------------------------------------------------------- */
 
 struct child {
     pid_t pid;
@@ -126,7 +126,7 @@ static uint64_t milliseconds(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* ---- Tests ----------------------------------------------------------------------------------------------------------- */
+/* ---- Tests ------------------------------------------------------------------------------------------------------ */
 
 Test(reader_live, hands_out_what_is_below_the_watermark_of_a_living_writer)
 {

@@ -1,6 +1,6 @@
 /*
- * test_recover.c — the decision table of docs/journal-format.md, "Recovery": each row by name, and all that a crash can leave
- * of a frame, at every byte and in every subset of its sectors. SETTLE_TEST_SEED=N makes other frames.
+ * test_recover.c — the decision table of docs/journal-format.md, "Recovery": each row by name, and all that a crash
+ * can leave of a frame, at every byte and in every subset of its sectors. SETTLE_TEST_SEED=N makes other frames.
  */
 #include "tests/unit/recover_scene.h"
 
@@ -9,7 +9,7 @@ SETTLE_SUITE(recover);
 #define ALIGNMENTS (FORMAT_SECTOR_BYTES / FRAME_ALIGN)
 #define SEED stream_seed(20241210)
 
-/* ---- Everything a crash leaves ------------------------------------------------------------------------------------- */
+/* ---- Everything a crash leaves ---------------------------------------------------------------------------------- */
 
 Test(recover, a_frame_torn_at_any_byte_is_torn)
 {
@@ -94,7 +94,7 @@ Test(recover, some_sectors_and_a_part_of_the_last_are_torn)
     }
 }
 
-/* ---- The table ------------------------------------------------------------------------------------------------------- */
+/* ---- The table -------------------------------------------------------------------------------------------------- */
 
 static void expect_damaged(struct scene *scene, const char *sentence)
 {

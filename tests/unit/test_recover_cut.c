@@ -1,6 +1,6 @@
 /*
- * test_recover_cut.c — cutting a torn frame: what is kept, what is cleared, and every place at which the cut itself can be
- * cut short: at every byte of every write, at every other call, and with any sectors of a write lost.
+ * test_recover_cut.c — cutting a torn frame: what is kept, what is cleared, and every place at which the cut itself
+ * can be cut short: at every byte of every write, at every other call, and with any sectors of a write lost.
  */
 #include "tests/unit/recover_scene.h"
 
@@ -14,7 +14,7 @@ SETTLE_SUITE(recover_cut);
 
 #define SEED stream_seed(99)
 
-/* ---- A torn frame, again and again --------------------------------------------------------------------------------- */
+/* ---- A torn frame, again and again ------------------------------------------------------------------------------ */
 
 struct torn {
     struct scene scene;
@@ -96,12 +96,13 @@ static void expect_repair(struct torn *torn, const char *what, size_t number)
     journal_files_load(scene->builder.data_fd, &after);
     struct journal_file *file = journal_files_segment(&torn->before, 0);
     memset(file->bytes + scene->offset, 0, scene->length);
-    cr_assert_null(journal_files_difference(&torn->before, &after), "%s %zu: more than the frame changed", what, number);
+    cr_assert_null(journal_files_difference(&torn->before, &after), "%s %zu: more than the frame changed", what,
+                   number);
     memcpy(file->bytes + scene->offset, torn->bytes, scene->length);
     journal_files_free(&after);
 }
 
-/* ---- Tests ---------------------------------------------------------------------------------------------------------- */
+/* ---- Tests ------------------------------------------------------------------------------------------------------ */
 
 Test(recover_cut, a_cut_keeps_the_torn_bytes_and_clears_them)
 {
@@ -311,7 +312,7 @@ Test(recover_cut, a_cut_that_cannot_open_its_segment_changes_nothing)
     torn_free(&torn);
 }
 
-/* ---- Rewriting the tail ------------------------------------------------------------------------------------------------ */
+/* ---- Rewriting the tail ----------------------------------------------------------------------------------------- */
 
 /* Which bytes of the segment are written. */
 struct coverage {
@@ -360,7 +361,8 @@ Test(recover_cut, rewriting_the_tail_writes_the_last_frame_and_all_behind_it_as_
             cr_assert_eq(coverage.is_written[at], at >= from && at < count, "byte %zu of %zu", at, count);
         for (size_t nth = 1; nth <= coverage.calls; nth++) { /* stopped anywhere, it has changed nothing */
             fault_tear_nth(nth, 100, EIO);
-            EXPECT_STATUS(journal_rewrite_tail(b->data_fd, scene.segment, b->segment_bytes, end, &test_error), SETTLE_E_IO);
+            EXPECT_STATUS(journal_rewrite_tail(b->data_fd, scene.segment, b->segment_bytes, end, &test_error),
+                          SETTLE_E_IO);
             fault_reset();
         }
         journal_files_load(b->data_fd, &after);

@@ -1,6 +1,7 @@
 /*
- * test_recover_flips.c — every bit of a journal of two segments flipped in turn: refused each time, with the segment, the
- * record and the seq; never taken for torn, never accepted. The zeros between and behind the frames are test_segment.c's.
+ * test_recover_flips.c — every bit of a journal of two segments flipped in turn: refused each time, with the segment,
+ * the record and the seq; never taken for torn, never accepted. The zeros between and behind the frames are
+ * test_segment.c's.
  */
 #include "tests/unit/recover_scene.h"
 
@@ -50,8 +51,8 @@ static void flip_frame(const struct journal_builder *b, const struct journal_fil
         cr_assert_eq(scan.status, SETTLE_E_CORRUPT, "bit %zu of the frame at %zu: status %d", bit, (size_t)offset,
                      scan.status);
         cr_assert_not_null(strstr(scan.error.file, file->name));
-        cr_assert_eq(scan.error.offset_bytes, offset + place.begin, "bit %zu of the frame at %zu: found at %zu: %s", bit,
-                     (size_t)offset, (size_t)scan.error.offset_bytes, scan.error.text);
+        cr_assert_eq(scan.error.offset_bytes, offset + place.begin, "bit %zu of the frame at %zu: found at %zu: %s",
+                     bit, (size_t)offset, (size_t)scan.error.offset_bytes, scan.error.text);
         cr_assert_eq(scan.error.seq, place.seq, "bit %zu of the frame at %zu: seq %zu, not %zu", bit, (size_t)offset,
                      (size_t)scan.error.seq, (size_t)place.seq);
         cr_assert_eq(scan.end.position, end_before);

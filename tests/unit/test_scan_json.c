@@ -1,10 +1,7 @@
 /*
  * test_scan_json.c — the tokens of a line: strings, UTF-8, escapes, integers; and JSONTestSuite, where it is present.
- *
- * The inline functions are compiled here in their portable form, which takes eight bytes at a time; the scanner's own
- * tests run the one of this machine.
+ * The inline functions are those of this machine; test_scan_portable.c has the others.
  */
-#define SCAN_PORTABLE
 #include "ingest/scan_json.h"
 
 #include <cjson/cJSON.h>
@@ -76,39 +73,8 @@ Test(scan_json, strings_end_at_their_quote)
     cr_assert_eq(token.consumed, 4);
 }
 
-/* Every length, and at every place every byte that is not plain: eight bytes at a time must not differ from one. */
-Test(scan_json, what_is_not_plain_is_found_at_every_place)
-{
-    static const unsigned char special[] = {'"', '\\', 0x00, 0x01, 0x09, 0x0a, 0x1f, 0x80, 0xa2, 0xdc, 0xff};
-    char line[48];
-    for (size_t bytes = 1; bytes < sizeof line; bytes++) {
-        char *exact = malloc(bytes);
-        CHECK(exact != NULL);
-        for (size_t from = 0; from < bytes; from++) {
-            for (size_t place = from; place <= bytes; place++) {
-                for (size_t s = 0; s < sizeof special; s++) {
-                    memset(exact, s % 2 != 0 ? '!' : '#', bytes); /* next to the quote */
-                    if (place < bytes)
-                        exact[place] = (char)special[s];
-                    const char *found = json_plain(exact, exact + from, exact + bytes);
-                    cr_assert_eq(found - exact, (ptrdiff_t)place, "%zu bytes from %zu: 0x%02x", bytes, from,
-                                 special[s]);
-                }
-            }
-        }
-        free(exact);
-    }
-}
-
-Test(scan_json, plain_bytes_are_all_that_is_ascii_and_no_control)
-{
-    for (unsigned byte = 0; byte < 256; byte++) {
-        bool plain = byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
-        char line[8];
-        memset(line, (int)byte, sizeof line);
-        cr_assert_eq(json_plain(line, line, line + 8) - line, plain ? 8 : 0, "byte 0x%02x", byte);
-    }
-}
+#define SUITE scan_json
+#include "tests/unit/scan_plain.h"
 
 Test(scan_json, escapes_are_those_of_rfc_8259)
 {

@@ -1,6 +1,6 @@
 /*
- * test_segment.c — names and headers of segments byte by byte, and directories whose segments are missing, repeated, swapped,
- * cut, too long, or another journal's.
+ * test_segment.c — names and headers of segments byte by byte, and directories whose segments are missing, repeated,
+ * swapped, cut, too long, or another journal's.
  */
 #include "journal/segment.h"
 
@@ -19,7 +19,7 @@ SETTLE_SUITE(segment);
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-/* ---- Names --------------------------------------------------------------------------------------------------------- */
+/* ---- Names ------------------------------------------------------------------------------------------------------ */
 
 Test(segment, a_name_is_first_seq_and_ordinal)
 {
@@ -48,12 +48,25 @@ Test(segment, a_name_is_first_seq_and_ordinal)
 Test(segment, other_names_are_no_segments)
 {
     static const char names[][64] = {
-        "", "spare", "watermark", ".seg", "-.seg", "00000000000000000001-000000.seg.torn-512",
-        "00000000000000000001-000000.se", "00000000000000000001-000000.segs", "00000000000000000001-00000.seg",
-        "0000000000000000001-000000.seg", "00000000000000000001_000000.seg", " 0000000000000000001-000000.seg",
-        "00000000000000000001-000000", "000000000000000000001-000000.seg", "00000000000000000001-0000000.seg",
-        "00000000000000000001-+00000.seg", "18446744073709551616-000000.seg",
-        "00000000000000000001-18446744073709551616.seg", "0000000000000000000a-000000.seg",
+        "",
+        "spare",
+        "watermark",
+        ".seg",
+        "-.seg",
+        "00000000000000000001-000000.seg.torn-512",
+        "00000000000000000001-000000.se",
+        "00000000000000000001-000000.segs",
+        "00000000000000000001-00000.seg",
+        "0000000000000000001-000000.seg",
+        "00000000000000000001_000000.seg",
+        " 0000000000000000001-000000.seg",
+        "00000000000000000001-000000",
+        "000000000000000000001-000000.seg",
+        "00000000000000000001-0000000.seg",
+        "00000000000000000001-+00000.seg",
+        "18446744073709551616-000000.seg",
+        "00000000000000000001-18446744073709551616.seg",
+        "0000000000000000000a-000000.seg",
     };
     for (size_t i = 0; i < COUNT(names); i++) {
         uint64_t first_seq = 7, ordinal = 8;
@@ -62,7 +75,7 @@ Test(segment, other_names_are_no_segments)
     }
 }
 
-/* ---- Headers ------------------------------------------------------------------------------------------------------- */
+/* ---- Headers ---------------------------------------------------------------------------------------------------- */
 
 static const struct segment_header sample = {
     .compatible = 0x80000001,
@@ -83,11 +96,11 @@ static void seal(uint8_t bytes[SEGMENT_HEADER_BYTES])
 Test(segment, the_header_is_as_documented)
 {
     static const uint8_t expected[80] = {
-        'S',  'E',  'T',  'T',  'L',  'E',  'J',  '1',  1,    0,    0,    0,    0,    2,    0,    0,
-        1,    0,    0,    0x80, 0,    0,    0,    0,    1,    2,    3,    4,    5,    6,    7,    8,
-        9,    10,   11,   12,   13,   14,   15,   16,   1,    2,    3,    4,    0,    0,    0,    0,
-        1,    2,    3,    4,    5,    6,    7,    8,    0,    0x40, 0x10, 0,    0,    0,    0,    0,
-        0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x21, 0x22, 0x23, 0x24, 0,    0,    0,    0,
+        'S',  'E',  'T',  'T',  'L',  'E',  'J',  '1',  1,    0,    0,    0,    0, 2, 0, 0,
+        1,    0,    0,    0x80, 0,    0,    0,    0,    1,    2,    3,    4,    5, 6, 7, 8,
+        9,    10,   11,   12,   13,   14,   15,   16,   1,    2,    3,    4,    0, 0, 0, 0,
+        1,    2,    3,    4,    5,    6,    7,    8,    0,    0x40, 0x10, 0,    0, 0, 0, 0,
+        0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x21, 0x22, 0x23, 0x24, 0, 0, 0, 0,
     };
     uint8_t bytes[SEGMENT_HEADER_BYTES];
     memset(bytes, 0xee, sizeof bytes);
@@ -156,8 +169,10 @@ Test(segment, a_header_out_of_range_is_refused)
         uint64_t value;
         size_t bytes;
     } rows[] = {
-        {12, 511, 4}, {12, 1024, 4}, {40, UINT64_C(1) << 32, 8}, {48, 0, 8}, {56, 0, 8}, {56, 12288, 8}, {56, 16385, 8},
-        {56, 16384 + 512, 8}, {56, (UINT64_C(1) << 30) + 4096, 8}, {56, UINT64_MAX, 8},
+        {12, 511, 4},        {12, 1024, 4},        {40, UINT64_C(1) << 32, 8},
+        {48, 0, 8},          {56, 0, 8},           {56, 12288, 8},
+        {56, 16385, 8},      {56, 16384 + 512, 8}, {56, (UINT64_C(1) << 30) + 4096, 8},
+        {56, UINT64_MAX, 8},
     };
     struct segment_header header;
     uint8_t bytes[SEGMENT_HEADER_BYTES];
@@ -170,7 +185,9 @@ Test(segment, a_header_out_of_range_is_refused)
         seal(bytes);
         cr_assert_eq(segment_header_decode(bytes, "x.seg", &header, NULL), SETTLE_E_CORRUPT, "row %zu", i);
     }
-    /* Up to 255 a byte that is not zero has a meaning that this version cannot know; from there on it may be ignored. */
+    /*
+     * Up to 255 a byte that is not zero has a meaning that this version cannot know; from there on it may be ignored.
+     */
     for (size_t at = 76; at < 508; at++) {
         segment_header_encode(&sample, bytes);
         bytes[at] = 1;
@@ -193,7 +210,7 @@ Test(segment, the_chain_begins_with_the_journal_id)
     cr_assert_eq(segment_chain_genesis(id), crc32c(0, "123456789abcdefg", 16));
 }
 
-/* ---- Directories --------------------------------------------------------------------------------------------------- */
+/* ---- Directories ------------------------------------------------------------------------------------------------ */
 
 static struct journal_builder builder;
 static struct journal_files files;
@@ -258,7 +275,8 @@ static settle_status confirm(settle_error *error)
 Test(segment, the_list_is_in_order_and_passes_other_files_over)
 {
     build(4, 1);
-    static const char *const others[] = {"spare", "00000000000000000001-000000.seg.torn-512", "0-0.seg", "x", ".hidden"};
+    static const char *const others[] = {"spare", "00000000000000000001-000000.seg.torn-512", "0-0.seg", "x",
+                                         ".hidden"};
     for (size_t i = 0; i < COUNT(others); i++)
         journal_file_write(builder.data_fd, others[i], 0, "x", 1);
     int journal_fd = -1;
@@ -333,7 +351,8 @@ Test(segment, a_renamed_segment_is_named)
 {
     build(4, 4);
     static const char *const names[] = {"00000000000000000002-000000.seg", "00000000000000000001-000009.seg",
-                                        "99999999999999999999-999999.seg", "00000000000000000001-99999999999999999999.seg"};
+                                        "99999999999999999999-999999.seg",
+                                        "00000000000000000001-99999999999999999999.seg"};
     for (size_t i = 0; i < journal_files_segment_count(&files); i++) {
         journal_file_rename(builder.data_fd, name_of(i), names[0]);
         expect_refused("renamed", names[0], NULL);
@@ -499,7 +518,7 @@ Test(segment, an_older_copy_is_noticed)
     unbuild();
 }
 
-/* ---- Files that are too short, too long, or not what they must be ---------------------------------------------------- */
+/* ---- Files that are too short, too long, or not what they must be ----------------------------------------------- */
 
 /* Offset in the segment behind its last frame. */
 static uint64_t content_end(uint64_t ordinal)
@@ -564,7 +583,8 @@ Test(segment, a_sealed_segment_cut_anywhere_in_its_frames_is_damage)
         for (uint64_t bytes = 0; bytes < content_end(ordinal); bytes++) {
             journal_file_resize(builder.data_fd, name_of(ordinal), bytes);
             expect_refused("cut", name_of(ordinal), NULL);
-            journal_file_write(builder.data_fd, name_of(ordinal), 0, files.files[ordinal].bytes, files.files[ordinal].count);
+            journal_file_write(builder.data_fd, name_of(ordinal), 0, files.files[ordinal].bytes,
+                               files.files[ordinal].count);
         }
     }
     expect_sound("whole again");

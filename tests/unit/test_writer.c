@@ -1,6 +1,7 @@
 /*
- * test_writer.c — appending: what is written where, how files grow, the switch of segments with and without a spare, and that
- * stopping and going on at any frame gives the same journal. The failing calls are tests/fault/test_journal.c's.
+ * test_writer.c — appending: what is written where, how files grow, the switch of segments with and without a spare,
+ * and that stopping and going on at any frame gives the same journal. The failing calls are
+ * tests/fault/test_journal.c's.
  */
 #include "journal/writer.h"
 
@@ -69,7 +70,7 @@ static void expect_built(void)
     cr_assert_eq(scan.tail.torn_position, 0);
 }
 
-/* ---- Creating ------------------------------------------------------------------------------------------------------ */
+/* ---- Creating --------------------------------------------------------------------------------------------------- */
 
 Test(writer, a_new_journal_is_one_empty_segment)
 {
@@ -124,9 +125,17 @@ Test(writer, segment_sizes_are_checked_and_rounded_up)
     static const struct {
         uint64_t asked, taken; /* 0: refused */
     } rows[] = {
-        {0, 0}, {16383, 0}, {16384, 16384}, {16385, 20480}, {20480, 20480}, {MIB - 1, MIB}, {MIB, MIB},
-        {((uint64_t)1 << 30) - 1, (uint64_t)1 << 30}, {(uint64_t)1 << 30, (uint64_t)1 << 30},
-        {((uint64_t)1 << 30) + 1, 0}, {UINT64_MAX, 0},
+        {0, 0},
+        {16383, 0},
+        {16384, 16384},
+        {16385, 20480},
+        {20480, 20480},
+        {MIB - 1, MIB},
+        {MIB, MIB},
+        {((uint64_t)1 << 30) - 1, (uint64_t)1 << 30},
+        {(uint64_t)1 << 30, (uint64_t)1 << 30},
+        {((uint64_t)1 << 30) + 1, 0},
+        {UINT64_MAX, 0},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         char path[TEMPDIR_BYTES];
@@ -162,7 +171,7 @@ Test(writer, a_journal_is_not_created_twice)
     builder_deinit(&b);
 }
 
-/* ---- Frames -------------------------------------------------------------------------------------------------------- */
+/* ---- Frames ----------------------------------------------------------------------------------------------------- */
 
 Test(writer, frames_follow_each_other_without_gaps)
 {
@@ -293,7 +302,7 @@ Test(writer, the_largest_frame_is_8_MiB)
     builder_deinit(&b);
 }
 
-/* ---- Files --------------------------------------------------------------------------------------------------------- */
+/* ---- Files ------------------------------------------------------------------------------------------------------ */
 
 Test(writer, the_first_segment_grows_by_doubling)
 {
@@ -460,7 +469,7 @@ Test(writer, a_spare_that_cannot_be_made_is_met_at_the_switch)
     }
 }
 
-/* ---- Going on ------------------------------------------------------------------------------------------------------ */
+/* ---- Going on --------------------------------------------------------------------------------------------------- */
 
 /* What a writer that starts finds, from the reader. */
 static void reopen(struct journal_builder *builder)
@@ -550,7 +559,9 @@ Test(writer, a_segment_with_a_header_alone_is_gone_on_with)
 
 Test(writer, two_frames_can_be_planned_before_the_first_is_committed)
 {
-    /* The engine fills one frame while the other syncs: the second's position must be known, in the next segment too. */
+    /*
+     * The engine fills one frame while the other syncs: the second's position must be known, in the next segment too.
+     */
     begin(SEGMENT_BYTES_MIN);
     struct frame_buffer second;
     EXPECT_OK(frame_buffer_init(b.writer, &second, &test_error));

@@ -13,7 +13,7 @@ struct decimal {
 };
 
 /*
- * Strict decimal text (contract section 1). NULL and *ret_decimal, or a static sentence that says what is wrong and
+ * Strict decimal text (docs/events.md). NULL and *ret_decimal, or a static sentence that says what is wrong and
  * *ret_fault_byte (0-based). At most `decimals_max` decimals and, where digits_max is not 0, that many digits; the value of
  * the digits must be below 2^127 ("too large" otherwise).
  */

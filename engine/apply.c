@@ -393,7 +393,7 @@ static settle_status pending_reserve(settle *e, settle_error *error)
 settle_status settle_submit_async(settle *engine, const settle_event *events, size_t count, settle_result *ret_results,
                                   settle_done done, void *context, settle_error *error)
 {
-    if (count == 0 || done == NULL)
+    if (count == 0 || done == NULL) /* without events there is no commit to tell of */
         return fail(error, SETTLE_E_INVALID, "a submission has events and a completion");
     uint64_t frame_number = 0;
     pthread_mutex_lock(&engine->mutex);
@@ -403,7 +403,9 @@ settle_status settle_submit_async(settle *engine, const settle_event *events, si
         if (status == SETTLE_OK)
             engine->pending[engine->pending_count++] = (struct pending){frame_number, done, context, ret_results, count};
         else
-            status = engine_latch(engine, &(settle_error){.status = status, .text = "no memory for a completion"});
+            engine_latch(engine, &(settle_error){.status = status, .text = "no memory for a completion"});
+        if (status != SETTLE_OK)
+            status = engine_check(engine, error);
     }
     pthread_mutex_unlock(&engine->mutex);
     if (status != SETTLE_OK && status != SETTLE_E_INVALID)

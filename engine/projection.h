@@ -31,7 +31,7 @@ settle_status projection_add(struct projection *projection, const struct frame *
 settle_status projection_read(struct projection *projection, struct journal_reader *reader, struct journal_point *point,
                               uint64_t events_max, settle_error *error);
 
-/* One leg onto its account: SETTLE_E_CORRUPT unless it follows from the account's state. `is_complete`: the account's state
+/* NULL, or why the leg does not follow from the account's state. `is_complete`: the account's state
  * is its whole history, so that version 1 is expected of a new one. */
 const char *account_leg_fault(const struct account *account, const settle_leg *leg, bool is_complete);
 void account_take_leg(struct account *account, const settle_leg *leg, uint64_t seq, uint64_t position);

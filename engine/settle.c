@@ -501,7 +501,10 @@ settle_status settle_close(settle *engine, settle_error *error)
 
 settle_status engine_view(settle *engine, struct view *ret_view, settle_error *error)
 {
-    return view_attach(engine->data_fd, engine->store, &engine->mem, ret_view, error);
+    pthread_mutex_lock(&engine->mutex);
+    settle_status status = engine_check(engine, error);
+    pthread_mutex_unlock(&engine->mutex);
+    return status != SETTLE_OK ? status : view_attach(engine->data_fd, engine->store, &engine->mem, ret_view, error);
 }
 
 size_t settle_event_id_format(const settle_event *event, char ret_id[SETTLE_EVENT_ID_BYTES_MAX + 1])

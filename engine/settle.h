@@ -8,20 +8,24 @@
  *     settle_error error;
  *     if (settle_open("data", NULL, &engine, &error) != SETTLE_OK)
  *         …error.text says what and where…
- *     settle_asset usdt = {2, 6, "USDT"};
- *     settle_asset_declare(engine, &usdt, &error);
+ *     settle_asset usdt = {.id = 2, .scale = 6, .symbol = "USDT"};
+ *     if (settle_asset_declare(engine, &usdt, &error) != SETTLE_OK)
+ *         …
  *     settle_event deposit = {.type = SETTLE_DEPOSIT, .ts_ms = 1733856600000, .u.transfer = {1001, 2, 1000500000}};
  *     settle_result result;
- *     settle_submit(engine, &deposit, 1, &result, &error);      // returns when the event is on stable storage
+ *     if (settle_submit(engine, &deposit, 1, &result, &error) != SETTLE_OK) // returns when it is on stable storage
+ *         …
  *     settle_close(engine, &error);
  *
  * Conventions
  *   Units       amounts: minor units of the asset (10^-scale); times: milliseconds (ts_ms) or microseconds (_us) since
- *               1970-01-01T00:00:00Z; sizes: bytes. The unit is the last word of a name.
+ *               1970-01-01T00:00:00Z; sizes: bytes. The unit stands at the end of a name.
  *   Ownership   what you pass in is yours and is only read during the call; `ret_` arguments are filled by the call
- *               and are untouched when it fails, but for ret_results, which a failed commit sets to zeros.
+ *               and are untouched when it fails, but for ret_results, which every failure but SETTLE_E_INVALID sets
+ *               to zeros.
  *   Threads     every call on a settle* may be made from any thread at any time, except settle_close(), which must be
- *               the last. Calls that submit are serialised; concurrent submitters share one commit.
+ *               the last. Events are applied one at a time, batches of concurrent submitters may interleave; they share
+ *               commits.
  *   Durability  after settle_submit() returns SETTLE_OK the events survive a crash and a power cut. Nobody, through any
  *               call, sees an effect that could still be lost.
  *   Errors      SETTLE_OK is 0, operating errors are negative; `error` may be NULL. A rejected event is no error: it is
@@ -64,21 +68,23 @@ typedef struct settle_options {
     /* New directories only: bytes of a journal segment, 16384 … 2^30, rounded up to 4096. Default 64 MiB. */
     uint64_t segment_bytes;
     /* A group commit closes at this many events or this old, whichever comes first; sooner when a caller waits.
-     * Defaults 8192 and 1000; at most 65536. */
+     * Defaults 8192 and 1000; 1 to 65536, and at most 60000000. */
     uint32_t commit_events_max;
     uint32_t commit_interval_us_max;
-    /* The store is checkpointed this often, or when this many events are not in it. Defaults 1000 and 262144. */
+    /* The store is checkpointed this often, or when this many events are not in it. Defaults 1000 and 262144; at least 1,
+     * and 1 to 4194304. */
     uint32_t checkpoint_interval_ms;
     uint32_t checkpoint_events_max;
 
     /* Microseconds since 1970. NULL: the system's real-time clock. The engine never lets time go back. */
     uint64_t (*clock_us)(void *context);
-    /* Memory. NULL: the C library's. `bytes` 0 frees. LMDB's own allocations are not covered. */
+    /* Memory. NULL: the C library's. `bytes` 0 frees. Not covered: what LMDB allocates, and short-lived lists while a
+     * directory is opened or asked. */
     void *(*reallocate)(void *context, void *memory, size_t bytes);
     /* Operational messages (recovery, a rebuilt store, the latch), one sentence each without a newline. May be called
      * from any thread of the engine; must not call the engine. NULL: none. */
     void (*log)(void *context, settle_log_level level, const char *message);
-    void *context; /* handed to the three above */
+    void *context; /* handed to the three above, which any thread may call, with the engine's lock held */
 } settle_options;
 
 SETTLE_API void settle_options_init(settle_options *options);
@@ -90,8 +96,8 @@ SETTLE_API SETTLE_CHECKED settle_status settle_create(const char *directory, con
 /*
  * Opens a data directory for writing, creating it when absent, and recovers what a crash left: a torn tail of the last
  * segment is copied to <segment>.torn-<offset> and cut; a lost or damaged store is set aside and rebuilt from the journal.
- * Errors: SETTLE_E_BUSY (text names the pid), SETTLE_E_CORRUPT (file, offset and seq of the first fault; nothing was
- * changed), SETTLE_E_UNSUPPORTED, SETTLE_E_ACCESS, SETTLE_E_IO, SETTLE_E_NO_SPACE, SETTLE_E_NO_MEMORY, SETTLE_E_INVALID.
+ * Errors: SETTLE_E_BUSY (text names the pid), SETTLE_E_CORRUPT (file, offset and seq of the first fault; the
+ * journal and the store are as they were), SETTLE_E_UNSUPPORTED, SETTLE_E_ACCESS, SETTLE_E_IO, SETTLE_E_NO_SPACE, SETTLE_E_NO_MEMORY, SETTLE_E_INVALID.
  */
 SETTLE_API SETTLE_CHECKED settle_status settle_open(const char *directory, const settle_options *options,
                                                     settle **ret_engine, settle_error *error);
@@ -118,7 +124,8 @@ SETTLE_API SETTLE_CHECKED settle_status settle_asset_by_symbol(settle *engine, s
  * Submits `count` events in order and returns when all of them are on stable storage; ret_results[i] tells what became of
  * events[i]. Each event is all or nothing by itself; a batch is not a transaction, though a crash keeps a prefix of it.
  * SETTLE_E_INVALID: events[error->offset_bytes] breaks the form (members, lengths, characters, ranges); then no event of
- * the batch was taken. SETTLE_E_LATCHED: see Caveats; the outcome of these events is known after reopening, by id.
+ * the batch was taken. SETTLE_E_NO_MEMORY: none was taken either, and the engine goes on. SETTLE_E_LATCHED: see Caveats; the
+ * outcome of these events is known after reopening, by id.
  */
 SETTLE_API SETTLE_CHECKED settle_status settle_submit(settle *engine, const settle_event *events, size_t count,
                                                       settle_result *ret_results, settle_error *error);
@@ -126,8 +133,8 @@ SETTLE_API SETTLE_CHECKED settle_status settle_submit(settle *engine, const sett
 /*
  * The same without waiting: returns once the events are in the open commit, or waits for room. `done` is called exactly
  * once, from the engine's commit thread, when all of them are on stable storage (SETTLE_OK) or can no longer be
- * (SETTLE_E_LATCHED); ret_results must stay valid until then. `done` must not call the engine. When settle_submit_async()
- * itself fails, `done` is never called.
+ * (SETTLE_E_LATCHED); ret_results must stay valid until then, and means nothing before. `done` must not call the engine.
+ * When settle_submit_async() itself fails, `done` is never called. Needs at least one event.
  */
 typedef void (*settle_done)(void *context, settle_status status, const settle_result *results, size_t count);
 SETTLE_API SETTLE_CHECKED settle_status settle_submit_async(settle *engine, const settle_event *events, size_t count,
@@ -163,15 +170,6 @@ typedef struct settle_balance {
  * SETTLE_E_NOT_FOUND: no event ever changed it. */
 SETTLE_API SETTLE_CHECKED settle_status settle_balance_get(settle *engine, uint64_t user, uint32_t asset,
                                                            settle_balance *ret_balance, settle_error *error);
-
-typedef enum settle_step {
-    SETTLE_CONSUMED = 1,
-    SETTLE_VALIDATED = 2,
-    SETTLE_STEP_REJECTED = 3,
-    SETTLE_STEP_DUPLICATE = 4,
-    SETTLE_STEP_CONFLICT = 5,
-    SETTLE_PERSISTED = 6,
-} settle_step;
 
 /* One arrival of an event id: the first, or a later duplicate or conflict. */
 typedef struct settle_arrival {

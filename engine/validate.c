@@ -1,13 +1,13 @@
 /*
- * validate.c — the rules of contract section 2: balances and an event in, accepted with its legs or one reason out.
+ * validate.c — the rules of docs/events.md: balances and an event in, accepted with its legs or one reason out.
  *
  * Pure: no clock, no store, no allocation; reads its arguments and writes the verdict. The rules are tried in the order
- * of SETTLE_REASON_MAP, which is the contract's.
+ * of SETTLE_REASON_MAP, which is that of docs/events.md.
  * Invariants
  *   - The legs of each asset sum to zero: money only moves.
  *   - No leg takes a user below zero, and none leaves ±(2^127 - 1).
  *   - A leg of delta 0 is no change: it is left out and raises no version.
- *   - Events have the form of contract section 1 (event_form_fault); a breach is a programmer's error here.
+ *   - Events have the form of docs/events.md (event_form_fault); a breach is a programmer's error here.
  */
 #include "engine/validate.h"
 

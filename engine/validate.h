@@ -1,5 +1,5 @@
 /*
- * validate.h — the rules of contract section 2, pure: the balances concerned and the event in, a verdict with its legs out.
+ * validate.h — the rules of docs/events.md, pure: the balances concerned and the event in, a verdict with its legs out.
  * No clock, no store, no allocation. Replay, the engine and the tests' model comparison all call the same function.
  */
 #ifndef ENGINE_VALIDATE_H

@@ -32,7 +32,7 @@ typedef const settle_asset *(*scan_find_asset)(void *context, const struct scan_
 /*
  * Scans one line without its newline. SCAN_EVENT: *ret_event, whose texts borrow `line` or `scratch` (INGEST_LINE_BYTES_MAX
  * bytes, for strings with escapes). SCAN_ASSET: *ret_asset. Returns false and fills *ret_fault where the line is malformed:
- * anything contract section 1 does not allow, an undeclared asset included.
+ * anything docs/events.md does not allow, an undeclared asset included.
  */
 bool scan_line(const char *line, size_t bytes, char *scratch, scan_find_asset find_asset, void *context,
                enum scan_kind *ret_kind, settle_event *ret_event, settle_asset *ret_asset, struct scan_fault *ret_fault);

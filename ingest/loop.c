@@ -105,8 +105,6 @@ static settle_status flush(struct loop *loop, settle_error *error)
         return status;
     status = settle_flush(loop->engine, error);
     if (status == SETTLE_OK)
-        status = batches_wait(&loop->batches, error);
-    if (status == SETTLE_OK)
         loop->is_unflushed = false;
     return status;
 }

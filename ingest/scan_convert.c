@@ -179,7 +179,7 @@ static inline bool convert_asset(struct scan *scan, enum member member, uint32_t
     return true;
 }
 
-/* The digits of a strict decimal (contract section 1), before the point and behind it; false: it is none. */
+/* The digits of a strict decimal (docs/events.md), before the point and behind it; false: it is none. */
 static bool decimal_shape(settle_text text, size_t *ret_whole, size_t *ret_decimals)
 {
     size_t at = 0;

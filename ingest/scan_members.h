@@ -60,8 +60,7 @@ struct value {
         size_t bytes;     /* of the text */
         uint64_t integer; /* UINT64_MAX when it has too many digits */
     } u;
-    /* A decimal that take_decimal() could read at once: digits before the point and behind it. Else whole_digits is
-     * 0. */
+    /* A decimal as take_decimal() read it: the digits before the point and behind it. whole_digits 0: it could not. */
     uint64_t whole, fraction;
     uint32_t whole_digits, decimals;
 };

@@ -1,7 +1,7 @@
 /*
  * format.h — the bytes of a journal. docs/journal-format.md is the normative text; this file names its offsets.
  *
- * All integers are little-endian and are encoded and decoded byte by byte (base/bytes.h), never by copying a struct.
+ * All integers are little-endian and are encoded and decoded field by field (base/bytes.h), never by copying a struct.
  * A number in a comment is the offset of the field's first byte.
  */
 #ifndef JOURNAL_FORMAT_H

@@ -74,7 +74,7 @@ uint32_t record_crc(const uint8_t *at, uint64_t position);
  * is wrong. Does not check the CRC. ret_record->position is left alone. */
 const char *record_decode(const uint8_t *at, size_t available, struct record_base base, struct record *ret_record);
 
-/* Whether `event` has the form contract section 1 asks of it (ranges, characters, required members). NULL or a
+/* Whether `event` has the form docs/events.md asks of it (ranges, characters, required members). NULL or a
  * sentence. */
 const char *event_form_fault(const settle_event *event);
 
@@ -99,7 +99,7 @@ bool event_key_equal(const struct event_key *a, const struct event_key *b);
 size_t event_key_format(const struct event_key *key, char ret_id[SETTLE_EVENT_ID_BYTES_MAX + 1]);
 /* 64-bit hash for tables in memory; `seed` from the journal id. Never on disk. */
 uint64_t event_key_hash(const struct event_key *key, uint64_t seed);
-/* Same content, as contract section 1 defines it (everything but how the id was given). */
+/* Same content, as docs/events.md defines it (everything but how the id was given). */
 bool event_content_equal(const settle_event *a, const settle_event *b);
 bool event_id_text_is_valid(settle_text id, size_t bytes_max);
 

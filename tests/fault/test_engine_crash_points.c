@@ -27,6 +27,7 @@ struct scene {
     struct rig rig;     /* what the runs begin with: rig.data */
     struct rig run;     /* a copy of it that dies */
     struct oracle base; /* at the end of rig.data */
+    bool is_async;
     unsigned points, recoveries;
 };
 
@@ -36,23 +37,34 @@ static void die_by_abort(const char *what, const settle_error *error)
     abort();
 }
 
-/* Submits and tells what was acknowledged; 0 when the engine could be closed. */
-static void submit_all(struct rig *rig, struct oracle *oracle, int pipe_fd)
+static void acknowledge(void *context, settle_status status, const settle_result *results, size_t count)
 {
+    if (status != SETTLE_OK ||
+        write(*(int *)context, &results[count - 1].seq, sizeof(uint64_t)) != (ssize_t)sizeof(uint64_t))
+        abort();
+}
+
+/* Submits and tells what was acknowledged, each batch before the next one or as the engine tells it. */
+static void submit_all(struct rig *rig, struct oracle *oracle, bool is_async, int pipe_fd)
+{
+    static settle_result results[BATCHES][BATCH_EVENTS];
     if (rig_try_open(rig) != SETTLE_OK || oracle_declare(rig->engine, &rig->error) != SETTLE_OK)
         die_by_abort("opening", &rig->error);
     for (int batch = 0; batch < BATCHES; batch++) {
         struct stream_event made[BATCH_EVENTS];
         settle_event events[BATCH_EVENTS];
-        settle_result expected, results[BATCH_EVENTS];
         for (size_t i = 0; i < BATCH_EVENTS; i++) {
+            settle_result expected;
             oracle_next(oracle, &made[i], &expected);
             events[i] = made[i].event;
         }
-        if (settle_submit(rig->engine, events, BATCH_EVENTS, results, &rig->error) != SETTLE_OK)
+        settle_status status = is_async ? settle_submit_async(rig->engine, events, BATCH_EVENTS, results[batch],
+                                                              acknowledge, &pipe_fd, &rig->error)
+                                        : settle_submit(rig->engine, events, BATCH_EVENTS, results[batch], &rig->error);
+        if (status != SETTLE_OK)
             die_by_abort("submitting", &rig->error);
-        if (write(pipe_fd, &expected.seq, sizeof expected.seq) != (ssize_t)sizeof expected.seq)
-            abort();
+        if (!is_async)
+            acknowledge(&pipe_fd, status, results[batch], BATCH_EVENTS);
     }
     rig_close(rig);
 }
@@ -66,7 +78,7 @@ static bool run_to_death(struct scene *scene, const struct trap *trap, uint64_t 
     pid_t child = fork();
     if (child == 0) {
         trap_set(trap);
-        submit_all(&scene->run, &scene->base, told[1]);
+        submit_all(&scene->run, &scene->base, scene->is_async, told[1]);
         _exit(0);
     }
     close(told[1]);
@@ -208,6 +220,15 @@ Test(engine_crash_points, a_directory_with_history)
 {
     struct scene scene;
     scene_with_history(&scene, 8192);
+    crash_everywhere(&scene, TRAP_KILL);
+    scene_remove(&scene);
+}
+
+Test(engine_crash_points, a_directory_with_history_told_by_completions)
+{
+    struct scene scene;
+    scene_with_history(&scene, BATCH_EVENTS);
+    scene.is_async = true;
     crash_everywhere(&scene, TRAP_KILL);
     scene_remove(&scene);
 }

@@ -52,34 +52,65 @@ static void acknowledge(int fd, uint64_t seq)
         abort();
 }
 
-static void child_submit(struct rig *rig, struct oracle *oracle, struct stream *dice, int pipe_fd)
+/* A batch on its way; its outcomes must be the model's when they are told. */
+struct batch {
+    settle_result expected[BATCH_MAX], results[BATCH_MAX];
+    size_t count;
+    int pipe_fd;
+};
+
+static void batch_done(void *context, settle_status status, const settle_result *results, size_t count)
+{
+    struct batch *batch = context;
+    char text[MODEL_TEXT_BYTES];
+    if (status != SETTLE_OK || count != batch->count)
+        child_die("a completion", &(settle_error){.text = "failed"});
+    for (size_t i = 0; i < count; i++)
+        if (!model_result_equal(&batch->expected[i], &results[i], text))
+            child_die(text, &(settle_error){.text = ""});
+    acknowledge(batch->pipe_fd, batch->expected[count - 1].seq);
+    free(batch);
+}
+
+static void child_submit(struct rig *rig, struct oracle *oracle, struct stream *dice, uint32_t source, int pipe_fd)
 {
     static struct stream_event made[BATCH_MAX];
     settle_event events[BATCH_MAX];
-    settle_result expected[BATCH_MAX], results[BATCH_MAX];
-    char text[MODEL_TEXT_BYTES];
-    size_t count = 1 + stream_random(dice, BATCH_MAX);
-    for (size_t i = 0; i < count; i++) {
-        oracle_next(oracle, &made[i], &expected[i]);
+    struct batch *batch = malloc(sizeof *batch);
+    if (batch == NULL)
+        abort();
+    batch->count = 1 + stream_random(dice, BATCH_MAX);
+    batch->pipe_fd = pipe_fd;
+    for (size_t i = 0; i < batch->count; i++) {
+        oracle_next(oracle, &made[i], &batch->expected[i]);
+        uint64_t seq = batch->expected[i].seq;
         events[i] = made[i].event;
+        events[i].end = (settle_source_position){source, 10 * seq, seq};
     }
-    if (settle_submit(rig->engine, events, count, results, &rig->error) != SETTLE_OK)
+    bool waits = stream_random(dice, 2) == 0;
+    settle_status status =
+        waits ? settle_submit(rig->engine, events, batch->count, batch->results, &rig->error)
+              : settle_submit_async(rig->engine, events, batch->count, batch->results, batch_done, batch, &rig->error);
+    if (status != SETTLE_OK)
         child_die("submitting", &rig->error);
-    for (size_t i = 0; i < count; i++)
-        if (!model_result_equal(&expected[i], &results[i], text))
-            child_die(text, &rig->error);
-    acknowledge(pipe_fd, expected[count - 1].seq);
+    if (waits)
+        batch_done(batch, status, batch->results, batch->count);
 }
 
 static void child_main(struct rig *rig, struct oracle *oracle, struct stream *dice, int pipe_fd)
 {
     for (;;) {
+        settle_source_position position;
         if (rig_try_open(rig) != SETTLE_OK)
             child_die("opening", &rig->error);
         if (oracle_declare(rig->engine, &rig->error) != SETTLE_OK)
             child_die("declaring", &rig->error);
+        if (settle_source_open(rig->engine, (settle_text){"stream", 6}, &position, &rig->error) != SETTLE_OK)
+            child_die("opening the source", &rig->error);
+        if (position.line != oracle->model.seq || position.offset_bytes != 10 * position.line)
+            child_die("events and source do not agree", &rig->error);
         for (uint64_t i = 0; i < 10; i++)
-            child_submit(rig, oracle, dice, pipe_fd);
+            child_submit(rig, oracle, dice, position.source, pipe_fd);
         rig_close(rig); /* closing may be killed, too */
     }
 }

@@ -11,11 +11,14 @@ example() {
         inside' "$SETTLE_SOURCE_DIR/README.md"
 }
 
-mkdir bin
-ln -s "$SETTLECTL" bin/settlectl
-export PATH=$work/bin:$PATH
+# The first line of the examples sets the path and the directory that the others use.
+mkdir -p build
+ln -s "$(dirname "$SETTLECTL")" build/release
 
 example 'A file or a pipe.' >pipe.sh
+head -1 pipe.sh | grep -q 'SETTLE_DATA=' || fail 'the first example does not choose a directory'
+eval "$(head -1 pipe.sh)"
+sed -i 1d pipe.sh
 grep -q ingest pipe.sh || fail 'no example of a pipe in the README'
 expect_status 0 bash -euo pipefail pipe.sh
 grep -q 1000.500000 out || fail 'the pipe shows no balance'

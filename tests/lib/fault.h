@@ -45,8 +45,8 @@ uint64_t fault_count(enum fault_call call);
 
 /*
  * Told every call that succeeded (and of those that failed, every fdatasync), just behind it, under a lock: must make
- * no wrapped call itself. `path` is that of the descriptor (OPENAT: the new one), `other` the name that OPENAT,
- * RENAMEAT and UNLINKAT were given and `to` RENAMEAT's new one.
+ * no wrapped call itself. `fd` is the file's, the directory's, or the one that OPENAT has opened; `name` is what
+ * OPENAT, RENAMEAT and UNLINKAT were given, `to` RENAMEAT's new name.
  */
 struct fault_note {
     enum fault_call call;

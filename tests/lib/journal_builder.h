@@ -6,7 +6,7 @@
  *     builder_init(&builder, 16384, seed);                  // a directory of its own with an empty journal
  *     builder_events(&builder, 20);                         // one frame
  *     builder_random(&builder);                             // another, of any kind
- *     builder_close(&builder);                              // the writer is gone; builder.path and builder.data_fd stay
+ *     builder_close(&builder);                              // the writer is gone; path and data_fd stay
  *     builder_deinit(&builder);                             // and so is the directory
  *
  * What was written is in builder.frames and builder.events. What goes wrong and is not asked for ends the process.

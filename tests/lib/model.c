@@ -1,7 +1,7 @@
 /*
  * model.c — the naive model of model.h.
  *
- * Written from the contract, not from the engine: amounts are compared and multiplied as arrays of decimal digits, so
+ * Written from docs/events.md, not from the engine: amounts are compared and multiplied as arrays of decimal digits, so
  * that a power of ten is a shift; balances are one sorted array; ids are one array with a list a bucket.
  */
 #include "tests/lib/model.h"

@@ -1,5 +1,5 @@
 /*
- * model.h — a second, naive implementation of contract section 2 and of the id rule of section 1, to compare the
+ * model.h — a second, naive implementation of docs/events.md, to compare the
  * engine with. Arrays and digits, no cleverness; nothing is shared with engine/validate.c or engine/amount.c but names.
  *
  *     struct model model;

@@ -1,7 +1,7 @@
 /*
  * stream.c — the random events of stream.h.
  *
- * Invariants: a function of the seed and the model's state alone; every event has the form of contract section 1; no
+ * Invariants: a function of the seed and the model's state alone; every event has the form of docs/events.md; no
  * price has more than 38 digits, 18 decimals, or zeros at its end.
  */
 #include "tests/lib/stream.h"

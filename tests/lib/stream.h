@@ -8,7 +8,7 @@
  *         model_submit(&model, &next.event, &result, &legs);
  *     }
  *
- * Every event has the form of contract section 1.
+ * Every event has the form of docs/events.md.
  */
 #ifndef TESTS_LIB_STREAM_H
 #define TESTS_LIB_STREAM_H

@@ -85,15 +85,16 @@ static void copy_file(const char *from, const char *to, mode_t mode)
     free(bytes);
 }
 
-/* Calls visit(name, status) for every entry of a directory, sorted. */
+/* Calls visit(name, status) for every entry of a directory, sorted, or in the opposite order. */
 typedef void (*visit_entry)(void *context, const char *name, const struct stat *status);
-static void each_entry(const char *path, visit_entry visit, void *context)
+static void each_entry(const char *path, bool backwards, visit_entry visit, void *context)
 {
     struct dirent **entries;
     int count = scandir(path, &entries, NULL, alphasort);
     if (count < 0)
         die("cannot list", path);
-    for (int i = 0; i < count; i++) {
+    for (int number = 0; number < count; number++) {
+        int i = backwards ? count - 1 - number : number;
         const char *name = entries[i]->d_name;
         if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0) {
             char *full = join(path, name);
@@ -129,7 +130,8 @@ void tree_copy(const char *from, const char *to)
     struct copy copy = {from, to};
     if (mkdir(to, 0700) != 0)
         die("cannot make", to);
-    each_entry(from, copy_entry, &copy);
+    /* Of a directory in use, what tells how far the journal has come (the store, the watermark) is copied before the journal. */
+    each_entry(from, true, copy_entry, &copy);
 }
 
 struct listing {
@@ -146,7 +148,7 @@ static void list_entry(void *context, const char *name, const struct stat *statu
     if (S_ISDIR(status->st_mode)) {
         fprintf(listing->out, "%s/ %o\n", relative, (unsigned)status->st_mode & 07777u);
         char *deeper = join(relative, "");
-        each_entry(path, list_entry, &(struct listing){listing->out, path, deeper});
+        each_entry(path, false, list_entry, &(struct listing){listing->out, path, deeper});
         free(deeper);
     } else if (strcmp(relative, "lock") != 0 && strcmp(relative, "store/lock.mdb") != 0) {
         size_t count;
@@ -166,7 +168,7 @@ char *tree_listing(const char *path)
     FILE *out = open_memstream(&text, &bytes);
     if (out == NULL)
         die("no memory for", path);
-    each_entry(path, list_entry, &(struct listing){out, path, ""});
+    each_entry(path, false, list_entry, &(struct listing){out, path, ""});
     if (fclose(out) != 0)
         die("no memory for", path);
     return text;
@@ -194,7 +196,7 @@ struct tree_segments tree_segments(const char *data_directory)
 {
     char *journal = join(data_directory, "journal");
     struct segment_search search = {{NULL, 0}, journal};
-    each_entry(journal, take_segment, &search);
+    each_entry(journal, false, take_segment, &search);
     free(journal);
     return search.found;
 }

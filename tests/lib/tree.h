@@ -8,7 +8,8 @@
 
 /* All end the process with a message when they cannot do it. */
 
-/* Copies a directory with all that is in it to a path that does not exist. */
+/* Copies a directory with all that is in it to a path that does not exist; of a data directory in use, something that a
+ * crash at about this time could have left. */
 void tree_copy(const char *from, const char *to);
 
 /*

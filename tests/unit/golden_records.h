@@ -44,7 +44,9 @@ struct golden {
 #define REPEAT_16(text) text text text text text text text text text text text text text text text text
 #define REPEAT_127(text)                                                                                               \
     REPEAT_16(text)                                                                                                    \
-    REPEAT_16(text) REPEAT_16(text) REPEAT_16(text) REPEAT_16(text) REPEAT_16(text) REPEAT_16(text)                    \
+    REPEAT_16(text)                                                                                                    \
+    REPEAT_16(text)                                                                                                    \
+    REPEAT_16(text) REPEAT_16(text) REPEAT_16(text) REPEAT_16(text)                                                    \
         text text text text text text text text text text text text text text text
 #define LONG_NAME REPEAT_127("/spool/of/events/in/2024-12-10__") "/spool/of/events/in/2024-12-10_" /* 4095 bytes */
 

@@ -1,5 +1,5 @@
 /*
- * test_amount.c — decimals and products: the contract's forms one by one, Python's results (amount_table.h), and
+ * test_amount.c — decimals and products: the forms of docs/events.md one by one, Python's results (amount_table.h), and
  * random numbers against digits multiplied as on paper (model_price_product). SETTLE_TEST_SEED=N runs another series.
  */
 #include "engine/amount.h"
@@ -61,7 +61,7 @@ static void expect_fault(settle_text text, uint32_t decimals_max, uint32_t digit
     cr_assert(decimal.digits == 1234 && decimal.decimals == 77, "untouched");
 }
 
-Test(amount, decimals_of_the_contract_are_read)
+Test(amount, documented_decimals_are_read)
 {
     expect_decimal("1000.50", 6, "100050", 2);
     expect_decimal("0.1", 6, "1", 1);

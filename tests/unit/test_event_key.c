@@ -33,7 +33,7 @@ static struct event_key natural(settle_event_type type, uint64_t user, uint32_t 
 
 /* ---- Characters ------------------------------------------------------------------------------------------------ */
 
-Test(event_key, an_id_has_the_characters_of_the_contract)
+Test(event_key, an_id_has_the_documented_characters)
 {
     static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-";
     for (int c = 0; c < 256; c++) {

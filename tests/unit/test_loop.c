@@ -378,6 +378,54 @@ Test(loop, every_event_of_a_long_input_arrives_once_in_order_and_whole)
     run_deinit(&run);
 }
 
+/* Both ids of one line are decoded, the second one first, and the next lines must not overwrite them. */
+Test(loop, both_ids_of_a_line_may_have_escapes)
+{
+    struct run run;
+    const char *line =
+        "{'type':'trade','trade_id':'\\u0074%d','event_id':'\\u0065vent-%d','ts':3,'buyer':1,'seller':2,'base':1,"
+        "'quote':2,'quantity':'1','price':'2'}\n";
+    char text[1024] = "";
+    for (int i = 0; i < 4; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), line, i, i);
+    go(&run, text);
+    expect_counts(&run, 4, 4, 0);
+    for (int i = 0; i < 4; i++) {
+        char trade_id[16], event_id[16];
+        snprintf(trade_id, sizeof trade_id, "t%d", i);
+        snprintf(event_id, sizeof event_id, "event-%d", i);
+        cr_assert_str_eq(run.engine->events[i].trade_id, trade_id);
+        cr_assert_str_eq(run.engine->events[i].event_id, event_id);
+    }
+    run_deinit(&run);
+}
+
+/* More decoded text than there is room for in one batch. */
+Test(loop, a_batch_ends_where_the_room_for_decoded_ids_does)
+{
+    enum { LINES = 4000 };
+    struct run run;
+    run_init(&run);
+    char *text = malloc((size_t)LINES * 160), *at = text;
+    for (int i = 0; i < LINES; i++)
+        at += sprintf(
+            at,
+            "{\"type\":\"deposit\",\"event_id\":\"\\u0069%061d\",\"ts\":1,\"user\":1,\"asset\":2,\"amount\":\"1\"}\n",
+            i);
+    run_write(&run, "a", text, (size_t)(at - text));
+    run_add(&run, "a");
+    EXPECT_OK(run_go(&run));
+    expect_counts(&run, LINES, LINES, 0);
+    for (int i = 0; i < LINES; i++) {
+        char expected[65];
+        snprintf(expected, sizeof expected, "i%061d", i);
+        cr_assert_str_eq(run.engine->events[i].event_id, expected);
+    }
+    cr_assert_geq(run.engine->calls[FAKE_SUBMIT], LINES * 62 / 65536 + 1);
+    free(text);
+    run_deinit(&run);
+}
+
 Test(loop, a_batch_has_at_most_8192_events)
 {
     struct run run;

@@ -296,6 +296,25 @@ Test(loop_sources, what_was_read_is_committed_when_input_pauses)
     run_deinit(&run);
 }
 
+Test(loop_sources, a_line_of_4096_bytes_may_wait_for_its_newline)
+{
+    struct run run;
+    run_init(&run);
+    char text[8192];
+    int bytes = snprintf(text, sizeof text, "%s", run_deposit(1));
+    int length = snprintf(text + bytes, sizeof text - (size_t)bytes, "%s", run_deposit(2)) - 1;
+    memset(text + bytes + length, ' ', 4096 - (size_t)length);
+    text[bytes + 4096] = '\0';
+    struct feeder feeder = {.run = &run, .texts = {text, "\n"}, .wait_events = {1, 2}};
+    pipe_to_stdin(&feeder);
+    pthread_create(&feeder.thread, NULL, feed, &feeder);
+    EXPECT_OK(run_go(&run));
+    pthread_join(feeder.thread, NULL);
+    cr_assert_eq(run.result.counts.malformed, 0);
+    cr_assert_eq(run.result.counts.events, 2);
+    run_deinit(&run);
+}
+
 Test(loop_sources, a_long_pipe_arrives_whole)
 {
     struct run run;

@@ -1,5 +1,5 @@
 /*
- * test_model.c — the naive model against the contract's own examples, and then validate() with the accounts table
+ * test_model.c — the naive model against worked examples, and then validate() with the accounts table
  * against the model, over random streams. SETTLE_TEST_SEED=N runs another series.
  */
 #include "tests/lib/model.h"
@@ -86,7 +86,7 @@ static void expect_balance(const struct model *model, uint64_t user, uint32_t as
     cr_assert_eq(balance.seq, seq);
 }
 
-/* ---- The model against the contract ------------------------------------------------------------------------------ */
+/* ---- The model against worked examples ------------------------------------------------------------------------------ */
 
 Test(model, ids_are_given_or_derived)
 {

@@ -1,5 +1,5 @@
 /*
- * test_scan.c — every rule of contract section 1 about a line: what is an event, and where and why another is malformed.
+ * test_scan.c — every rule of docs/events.md about a line: what is an event, and where and why another is malformed.
  * The notation of the lines is that of tests/lib/ingest_scan.h: ' for ", @ before the byte that is at fault.
  */
 #include "ingest/ingest.h"

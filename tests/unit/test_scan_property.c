@@ -1,5 +1,5 @@
 /*
- * test_scan_property.c — the scanner against a second opinion: cJSON and the slowest reading of contract section 1.
+ * test_scan_property.c — the scanner against a second opinion: cJSON and the slowest reading of docs/events.md.
  *
  * Random lines, most of them good, some changed in a few bytes; both must accept the same ones and make the same events of
  * them. cJSON accepts what money must not; opinion() refuses these itself before it asks: control characters, invalid UTF-8,

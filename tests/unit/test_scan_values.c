@@ -1,5 +1,5 @@
 /*
- * test_scan_values.c — the forms of contract section 1 that have an alphabet, a length or a scale: ids, symbols, amounts,
+ * test_scan_values.c — the forms of docs/events.md that have an alphabet, a length or a scale: ids, symbols, amounts,
  * prices. Notation: tests/lib/ingest_scan.h.
  */
 #include "ingest/ingest.h"

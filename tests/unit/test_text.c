@@ -39,7 +39,7 @@ Test(text, every_status_has_words_of_its_own)
     }
 }
 
-Test(text, outcomes_have_the_contracts_words)
+Test(text, outcomes_have_the_documented_words)
 {
     cr_assert_str_eq(settle_outcome_name(SETTLE_ACCEPTED), "accepted");
     cr_assert_str_eq(settle_outcome_name(SETTLE_REJECTED), "rejected");
@@ -47,7 +47,7 @@ Test(text, outcomes_have_the_contracts_words)
     cr_assert_str_eq(settle_outcome_name(SETTLE_CONFLICT), "conflict");
 }
 
-Test(text, reasons_have_the_contracts_words_and_numbers)
+Test(text, reasons_have_the_documented_words_and_numbers)
 {
     static const char *const words[] = {
         "",

@@ -1,5 +1,5 @@
 /*
- * test_validate.c — contract section 2, rule by rule: the reasons and their order, the legs and theirs, and that the
+ * test_validate.c — docs/events.md, rule by rule: the reasons and their order, the legs and theirs, and that the
  * function is pure. Random streams against a second implementation are in test_model.c.
  */
 #include "engine/validate.h"
@@ -413,7 +413,7 @@ Test(validate, either_asset_of_a_trade_may_be_unknown)
     expect_reason(&scene, SETTLE_REASON_UNKNOWN_ASSET);
 }
 
-/* An event that breaks every rule, mended one rule at a time: the reasons come in the contract's order. */
+/* An event that breaks every rule, mended one rule at a time: the reasons come in the documented order. */
 Test(validate, the_first_broken_rule_is_the_reason)
 {
     struct scene scene;

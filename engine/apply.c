@@ -76,8 +76,7 @@ static uint32_t time_delta(const settle *e)
     return (uint32_t)(e->clock.last_us - e->open->frame.time_us);
 }
 
-/* The position of the source that the open frame has not recorded yet goes into it. Needs room. */
-static void source_record(settle *e)
+void engine_source_record(settle *e)
 {
     if (e->source_open == 0)
         return;
@@ -275,7 +274,7 @@ static settle_status apply_event(settle *e, const settle_event *event, const str
     if (status != SETTLE_OK)
         return status;
     if (e->source_open != 0 && e->source_open != event->end.source)
-        source_record(e);
+        engine_source_record(e);
     record_event(e, event, prepared->hash, &first, first_position, ret_result);
     if (event->end.source != 0) {
         struct source_entry *entry = &e->names.sources[event->end.source - 1];
@@ -497,7 +496,7 @@ settle_status settle_source_advance(settle *engine, settle_source_position posit
         status = engine_frame_room(engine, SOURCE_BYTES_MAX, error);
     if (status == SETTLE_OK) {
         if (engine->source_open != position.source)
-            source_record(engine);
+            engine_source_record(engine);
         struct source_entry *entry = &engine->names.sources[position.source - 1];
         entry->offset_bytes = position.offset_bytes;
         entry->line = position.line;

@@ -3,7 +3,8 @@
  *
  * While one frame syncs, callers fill the other, so concurrent submitters share the next commit. A frame is taken when it
  * is full, when a caller waits, or when it is commit_interval_us_max old. What a synced frame made true is recorded as
- * PERSISTED in the next frame, or after the same interval in a frame of its own. Nobody is told anything before the sync.
+ * PERSISTED in the next frame, or after the same interval in a frame of its own. Nobody is told anything before the sync;
+ * the calls that wait for it (flush, balance) stand here too.
  */
 #include <assert.h>
 #include <errno.h>
@@ -61,12 +62,7 @@ static struct frame_buffer *commit_take(settle *e)
     uint64_t now = clock_now_us(&e->clock);
     if (!buffer->is_open)
         frame_begin(e->writer, buffer, e->next_seq, now);
-    if (e->source_open != 0) {
-        const struct source_entry *entry = &e->names.sources[e->source_open - 1];
-        struct record_source source = {entry->offset_bytes, entry->line, {entry->name, entry->name_bytes}};
-        frame_append(buffer, record_encode_source(frame_at_end(buffer), &source));
-        e->source_open = 0;
-    }
+    engine_source_record(e);
     if (e->durable_seq > e->persisted_seq) {
         struct record_persisted persisted = {e->persisted_seq + 1, e->durable_seq, now};
         frame_append(buffer, record_encode_persisted(frame_at_end(buffer), &persisted));
@@ -76,6 +72,8 @@ static struct frame_buffer *commit_take(settle *e)
     e->inflight = buffer;
     e->open = buffer == &e->buffers[0] ? &e->buffers[1] : &e->buffers[0];
     e->open_number++;
+    if (e->open_is_full)
+        pthread_cond_broadcast(&e->progress); /* there is room again, while this one syncs */
     e->open_is_full = false;
     return buffer;
 }

@@ -95,6 +95,8 @@ settle_status engine_view(settle *engine, struct view *ret_view, settle_error *e
 /* ---- apply.c ---- */
 /* Room for a record of `bytes` in the open frame, beginning one where none is open; waits while it is full. */
 settle_status engine_frame_room(settle *engine, size_t bytes, settle_error *error);
+/* The position of the source that the open frame has not recorded yet goes into it. Needs room. */
+void engine_source_record(settle *engine);
 
 /* ---- commit.c ---- */
 uint64_t monotonic_us(void);

@@ -165,7 +165,7 @@ static bool point_is_same(const struct journal_point *a, const struct journal_po
 /*
  * Walks from the beginning of the segment that holds the store's point to the journal's end. Changes nothing. The point
  * must lie on the way, and the writer before this one must not have told of more: a journal that ends sooner, or goes
- * another way, has lost what was acknowledged.
+ * another way, has lost what was acknowledged. SETTLE_E_CONFLICT: only the store is ahead, and by no event.
  */
 static settle_status journal_walk(settle *e, struct journal_point *ret_end, settle_error *error)
 {
@@ -182,10 +182,13 @@ static settle_status journal_walk(settle *e, struct journal_point *ret_end, sett
     }
     if (status != SETTLE_E_END)
         return status;
-    if (is_met && at.position >= e->acknowledged_position) {
-        *ret_end = at;
+    *ret_end = at;
+    /* A torn frame is cut, also one that the writer before told of: the message says so. */
+    bool is_torn = journal_reader_tail(e->follower)->torn_position != 0;
+    if (is_met && (at.position >= e->acknowledged_position || is_torn))
         return SETTLE_OK;
-    }
+    if (!is_met && is_torn && at.next_seq >= e->applied.next_seq)
+        return SETTLE_E_CONFLICT; /* the torn frame had no event: the store is to be made anew */
     uint64_t offset = 0;
     char file[SEGMENT_NAME_BYTES + 16];
     snprintf(file, sizeof file, "journal/%s", journal_reader_place(e->follower, at.position, &offset));
@@ -208,9 +211,12 @@ static settle_status tail_cut(settle *e, settle_error *error)
     settle_status status = journal_cut_tail(e->data_fd, segment, offset, tail->torn_bytes, copy, error);
     if (status == SETTLE_OK)
         engine_log(e, SETTLE_LOG_WARNING,
-                   "a torn frame of %" PRIu64 " bytes at %s:%" PRIu64 " was cut; nothing in it was acknowledged; it is kept "
-                   "as journal/%s",
-                   tail->torn_bytes, segment, offset, copy);
+                   "a torn frame of %" PRIu64 " bytes at %s:%" PRIu64 " was cut; %s; it is kept as journal/%s",
+                   tail->torn_bytes, segment, offset,
+                   tail->torn_position < e->acknowledged_position
+                       ? "THE DISK HAS LOST WHAT WAS ACKNOWLEDGED: journal/watermark tells of it"
+                       : "nothing in it was acknowledged",
+                   copy);
     return status;
 }
 
@@ -298,7 +304,19 @@ static settle_status examine(settle *e, struct journal_point *ret_end, settle_er
     status = store_prepare(e, error);
     if (status == SETTLE_OK)
         status = applied_load(e, error);
-    return status == SETTLE_OK ? journal_walk(e, ret_end, error) : status;
+    if (status == SETTLE_OK)
+        status = journal_walk(e, ret_end, error);
+    if (status != SETTLE_E_CONFLICT)
+        return status;
+    char name[32];
+    store_close(e->store);
+    e->store = NULL;
+    status = journal_walk_all(e, ret_end, error);
+    if (status == SETTLE_OK)
+        status = store_set_aside(e->data_fd, name, error);
+    if (status == SETTLE_OK)
+        engine_log(e, SETTLE_LOG_WARNING, "the store is ahead of a torn frame without events; it is kept as %s and rebuilt", name);
+    return status == SETTLE_OK ? store_prepare(e, error) : status;
 }
 
 /* Where the journal was not closed, a failed sync may be why: what it left in the cache alone is written again. */

@@ -237,17 +237,22 @@ static settle_status tables_bind(struct store *store, MDB_txn *txn, bool create,
 /* Tables and the first meta come in one transaction: a store has all of them or nothing. */
 static settle_status tables_open(struct store *store, const struct store_tables_options *options, settle_error *error)
 {
-    MDB_stat stat;
+    MDB_stat stat = {.ms_entries = 0};
     MDB_txn *txn;
-    int code = mdb_env_stat(store->env, &stat);
-    if (code != MDB_SUCCESS)
-        return fail_lmdb(error, code, "cannot examine the store");
-    bool create = stat.ms_entries == 0;
-    if (create && !options->write)
-        return fail_at(error, SETTLE_E_NOT_FOUND, STORE_DATA_FILE, 0, 0, "the store is empty");
-    code = mdb_txn_begin(store->env, NULL, create ? 0 : MDB_RDONLY, &txn);
+    MDB_dbi tables;
+    /* Emptiness is asked inside the transaction: beside a writer that is creating the store, one asked for before may differ. */
+    int code = mdb_txn_begin(store->env, NULL, options->write ? 0 : MDB_RDONLY, &txn);
     if (code != MDB_SUCCESS)
         return fail_lmdb(error, code, "cannot begin a transaction");
+    code = mdb_dbi_open(txn, NULL, 0, &tables);
+    if (code == MDB_SUCCESS)
+        code = mdb_stat(txn, tables, &stat);
+    bool create = stat.ms_entries == 0;
+    if (code != MDB_SUCCESS || (create && !options->write)) {
+        mdb_txn_abort(txn);
+        return code != MDB_SUCCESS ? fail_lmdb(error, code, "cannot examine the store")
+                                   : fail_at(error, SETTLE_E_NOT_FOUND, STORE_DATA_FILE, 0, 0, "the store is empty");
+    }
     settle_status status = tables_bind(store, txn, create, error);
     if (status != SETTLE_OK) {
         mdb_txn_abort(txn);

@@ -75,9 +75,30 @@ static settle_status view_prepare(struct view *v, settle_error *error)
     }
     /* A writer may have gone on since the reader looked: what it tells now covers the snapshot. */
     status = journal_reader_refresh(v->reader, error);
+    struct journal_point stored = v->tail;
+    settle_error lost = {.status = SETTLE_OK};
     if (status == SETTLE_OK) /* the journal must hold what the store was made from */
-        status = journal_reader_confirm(v->reader, &v->tail, error);
+        status = journal_reader_confirm(v->reader, &stored, &lost);
+    if (status == SETTLE_E_CORRUPT) { /* or all of its events at least: a torn frame without any is no loss */
+        v->store_fault = lost;
+        store_do_without(v);
+        status = tail_fold(v, error);
+        if (status != SETTLE_OK || v->end.next_seq >= stored.next_seq)
+            return status;
+        if (error != NULL)
+            *error = lost;
+        return lost.status;
+    }
     return status == SETTLE_OK ? tail_fold(v, error) : status;
+}
+
+settle_status view_reader_open(int data_fd, const struct mem *mem, struct journal_reader **ret_reader,
+                               settle_error *error)
+{
+    settle_status status = journal_reader_open(data_fd, mem, ret_reader, error);
+    if (status == SETTLE_E_NOT_FOUND && file_exists_at(data_fd, "store"))
+        return fail_at(error, SETTLE_E_CORRUPT, "journal", 0, 0, "the journal is gone: the directory holds a store alone");
+    return status;
 }
 
 settle_status view_open(const char *directory, struct view *ret_view, settle_error *error)
@@ -85,7 +106,7 @@ settle_status view_open(const char *directory, struct view *ret_view, settle_err
     struct view v = {.mem = &mem_libc, .data_fd = -1, .owns_store = true};
     settle_status status = dir_open(directory, false, &v.data_fd, error);
     if (status == SETTLE_OK)
-        status = journal_reader_open(v.data_fd, v.mem, &v.reader, error);
+        status = view_reader_open(v.data_fd, v.mem, &v.reader, error);
     if (status == SETTLE_OK) {
         settle_error cause = {.status = SETTLE_OK};
         status = store_open(v.data_fd, directory, false, journal_reader_id(v.reader), v.mem, &v.store, &cause);

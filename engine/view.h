@@ -29,6 +29,9 @@ settle_status view_open(const char *directory, struct view *ret_view, settle_err
 /* A view inside the process of a writer, which shares its store. */
 settle_status view_attach(int borrow_data_fd, struct store *borrow_store, const struct mem *mem, struct view *ret_view,
                           settle_error *error);
+/* journal_reader_open() for a data directory: one that holds a store and no journal has lost it (SETTLE_E_CORRUPT). */
+settle_status view_reader_open(int data_fd, const struct mem *mem, struct journal_reader **ret_reader,
+                               settle_error *error);
 void view_close(struct view *view); /* also of a zeroed struct */
 /* Goes on without the store, which a call on the view has just found damaged (`fault`): the answers then come from the
  * whole journal, as of now. */

@@ -1,6 +1,5 @@
 /*
- * scan_convert.c — the scanner's second step: the members of one line → an event or an asset declaration (contract
- * section 1).
+ * scan_convert.c — the scanner's second step: the members of one line → an event or an asset declaration.
  *
  * Pure. What every line goes through is `inline`: at -O2 gcc would call it, which costs a tenth of the time. The type
  * says which members belong; the assets, looked up by the caller's function, say how many decimals an amount may have.

@@ -88,7 +88,7 @@ static settle_status corrupt_at(const struct journal_reader *r, settle_error *er
     uint64_t offset = 0;
     const char *name = journal_reader_place(r, position, &offset);
     char file[SEGMENT_NAME_BYTES + 16];
-    snprintf(file, sizeof file, "journal/%s", name);
+    snprintf(file, sizeof file, "journal%s%s", name[0] != '\0' ? "/" : "", name);
     return fail_at(error, SETTLE_E_CORRUPT, file, offset, seq, "%s", sentence);
 }
 

@@ -27,6 +27,7 @@ struct replay {
     struct fold fold;
     struct accounts live; /* what the live store says; mem NULL: not compared */
     uint64_t live_end;    /* position its balances stand for; UINT64_MAX: none, fold to the end */
+    uint64_t live_seq;    /* its last event */
 };
 
 static void tell_difference(struct replay *replay, const char *text)
@@ -93,6 +94,7 @@ static settle_status read_live(struct replay *replay, const char *directory, set
     if (status != SETTLE_OK)
         return status;
     replay->live_end = view.end.position;
+    replay->live_seq = view.end.next_seq - 1;
     if (view.store == NULL) {
         replay->result.store = view.store_fault.status == SETTLE_E_NOT_FOUND ? STORE_ABSENT : STORE_DAMAGED;
         if (replay->result.store == STORE_DAMAGED)
@@ -139,7 +141,10 @@ static settle_status fold_and_compare(struct replay *replay, settle_error *error
     bool has_stopped = fold->at_end || fold->last_seq >= fold->until_seq;
     if (has_end && status == SETTLE_E_END && !has_stopped)
         return fail(error, SETTLE_E_CORRUPT, "the journal ends before a point that was seen durable");
-    if (replay->live.mem != NULL && fold->point.position == replay->live_end && !fold->at_end) {
+    if (replay->options->check && fold->last_seq == 0 && replay->live_seq > 0)
+        tell_difference(replay, "nothing was checked: the journal has events, and none was replayed");
+    bool has_all = (fold->point.position == replay->live_end && !fold->at_end) || fold->last_seq == replay->live_seq;
+    if (replay->live.mem != NULL && has_all) {
         compare_accounts(replay, &replay->live);
         replay->result.store = replay->result.difference_count == 0 ? STORE_EQUAL : STORE_DIFFERS;
     }
@@ -151,7 +156,7 @@ static settle_status replay_run(struct replay *replay, const char *directory, in
     struct journal_reader *reader = NULL;
     settle_status status = replay->options->check ? read_live(replay, directory, error) : SETTLE_OK;
     if (status == SETTLE_OK)
-        status = journal_reader_open(data_fd, &mem_libc, &reader, error);
+        status = view_reader_open(data_fd, &mem_libc, &reader, error);
     if (status == SETTLE_OK)
         status = fold_init(&replay->fold, data_fd, reader, &mem_libc, error);
     if (status == SETTLE_OK) {

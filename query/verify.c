@@ -14,6 +14,7 @@
 #include "engine/store_format.h"
 #include "journal/base/status.h"
 #include "query/fold.h"
+#include "journal/watermark.h"
 #include "query/internal.h"
 
 /* How often the writer may move the store on before we hold it still. */
@@ -263,6 +264,8 @@ static settle_status walk_journal(struct verify *v, settle_error *error)
     settle_status status = SETTLE_OK;
     while (v->store != NULL && !v->store_is_compared && status == SETTLE_OK) {
         status = fold_reach(&v->fold, v->meta.point.position, error);
+        if (status == SETTLE_E_END && v->fold.point.next_seq >= v->meta.point.next_seq)
+            return SETTLE_E_END; /* a torn frame without events: the next writer makes the store anew */
         if (status == SETTLE_E_END)
             return store_differs(v, error, "the journal ends before the point the store was written at: %s",
                                  "events that were acknowledged are lost");
@@ -274,9 +277,29 @@ static settle_status walk_journal(struct verify *v, settle_error *error)
     return status == SETTLE_E_END ? SETTLE_OK : status;
 }
 
+/* A journal that ends cleanly before what its writer told of has lost frames. */
+static settle_status check_end(struct verify *v, settle_error *error)
+{
+    struct watermark watermark = {.is_known = false};
+    const struct journal_tail *tail = journal_reader_tail(v->reader);
+    int journal_fd = -1;
+    if (tail->writer_is_live || tail->torn_position != 0 || lock_is_held_at(v->data_fd))
+        return SETTLE_OK;
+    settle_status status = dir_open_at(v->data_fd, "journal", false, &journal_fd, error);
+    if (status == SETTLE_OK)
+        status = watermark_read(journal_fd, &watermark, error);
+    file_close(journal_fd);
+    uint64_t offset = 0;
+    const char *segment = journal_reader_place(v->reader, v->fold.point.position, &offset);
+    if (status == SETTLE_OK && watermark.position > v->fold.point.position)
+        status = fail_at(error, SETTLE_E_CORRUPT, segment, offset, v->fold.point.next_seq,
+                         "the journal ends here, but journal/watermark tells of more that was acknowledged");
+    return status;
+}
+
 static settle_status verify_run(struct verify *v, settle_error *error)
 {
-    settle_status status = journal_reader_open(v->data_fd, &mem_libc, &v->reader, error);
+    settle_status status = view_reader_open(v->data_fd, &mem_libc, &v->reader, error);
     if (status == SETTLE_OK)
         status = fold_init(&v->fold, v->data_fd, v->reader, &mem_libc, error);
     if (status != SETTLE_OK)
@@ -297,6 +320,8 @@ static settle_status verify_run(struct verify *v, settle_error *error)
         v->store = NULL;
     }
     status = walk_journal(v, error);
+    if (status == SETTLE_OK)
+        status = check_end(v, error);
     if (status == SETTLE_OK)
         status = check_late_ids(v, error);
     fold_counts(&v->fold, &v->result.counts);

@@ -145,6 +145,8 @@ static int finish(struct job *job, const struct ingest_result *result, settle_st
     if (result->reject_path[0] != '\0')
         report_reject_file(inv, result->reject_path);
     settle_status summary_status = summary(inv, &result->counts, progress_now_us() - job->started_us);
+    if (status == SETTLE_E_NOT_FOUND) /* of an input, not of an answer */
+        status = SETTLE_E_IO;
     if (status != SETTLE_OK)
         return report_error(inv, status, error);
     if (summary_status != SETTLE_OK)

@@ -335,6 +335,53 @@ Test(journal, a_copy_that_fails_is_no_journal)
     builder_deinit(&b);
 }
 
+/* Numbers of calls, counted from 1: the last write and sync before the rename, the rename, what came after it. */
+struct copy_order {
+    size_t calls, write, sync, directory_sync, rename, after;
+};
+
+static void note_copy(void *context, const struct fault_note *note)
+{
+    struct copy_order *order = context;
+    size_t number = ++order->calls;
+    switch (note->call) {
+    case FAULT_PWRITE: order->write = number; break;
+    case FAULT_FDATASYNC: order->sync = number; break;
+    case FAULT_RENAMEAT: order->rename = number; break;
+    case FAULT_FSYNC:
+        if (order->rename == 0)
+            order->directory_sync = number;
+        else
+            order->after = number;
+        break;
+    default: break;
+    }
+}
+
+Test(journal, a_copy_is_synced_before_it_has_its_name_and_that_too)
+{
+    char path[TEMPDIR_BYTES];
+    int to_fd = -1;
+    struct copy_order order = {0};
+    builder_use_memory();
+    builder_init(&b, SEGMENT_BYTES_MIN, SEED);
+    EXPECT_OK(frames_random(FRAMES, &test_error));
+    builder_close(&b);
+    tempdir_make(path);
+    EXPECT_OK(dir_open(path, false, &to_fd, &test_error));
+    fault_reset();
+    fault_observe(note_copy, &order);
+    EXPECT_OK(journal_copy(b.data_fd, to_fd, UINT64_MAX, &test_error));
+    size_t segments = b.end.position / SEGMENT_BYTES_MIN + 1;
+    cr_assert_eq(fault_count(FAULT_FDATASYNC), segments + 1); /* and the reader's own */
+    fault_reset();
+    cr_assert(order.write < order.sync && order.sync < order.directory_sync);
+    cr_assert(order.directory_sync < order.rename && order.rename < order.after);
+    file_close(to_fd);
+    tempdir_remove(path);
+    builder_deinit(&b);
+}
+
 /* ---- The order of calls ----------------------------------------------------------------------------------------- */
 
 /* What is written but not synced, by descriptor. */

@@ -1,6 +1,6 @@
 /*
- * fuzz_scan.c — any bytes as a line: the scanner neither crashes nor reads outside them; what it accepts is JSON to cJSON
- * too and has the form the engine asks for; what it refuses has a place and a reason.
+ * fuzz_scan.c — any bytes as a line: the scanner neither crashes nor reads outside them; what it accepts is JSON to
+ * cJSON too and has the form the engine asks for; what it refuses has a place and a reason.
  */
 #include <cjson/cJSON.h>
 #include <stdlib.h>

@@ -140,7 +140,7 @@ expect_status 0 settlectl -D crashed -q ingest events.ndjson
 segment=crashed/journal/00000000000000000001-000000.seg
 read -r offset bytes < <(settlectl --json inspect "$segment" | jq -r 'select(.record == "FRAME") | "\(.offset) \(.bytes)"' | tail -n 1)
 dd if=/dev/zero of="$segment" bs=1 seek="$offset" count="$bytes" conv=notrunc status=none
-rm -r crashed/store # which would say that there was more
+rm -r crashed/store crashed/journal/watermark # which would say that there was more
 expect_status 0 settlectl -D crashed --json trace deposit_1001_2_1733856600000
 expect_equal 'what is missing' "$(jq -c '[.missing, [.steps[].step], [.arrivals[].missing]]' out)" \
     '[["PERSISTED"],["CONSUMED","VALIDATED"],[["PERSISTED"],["PERSISTED"]]]'

@@ -60,7 +60,7 @@ expect_equal 'the volume of the file' "$(sort offered)" "$volumes"
 expect_status 0 settlectl -D market --json ingest --no-logs events.ndjson
 expect_equal 'accepted, rejected' "$(jq -r '[.accepted, .rejected] | join(" ")' out)" "$(cat counts)"
 expect_equal 'malformed, duplicate, conflict' "$(jq -c '[.malformed, .duplicate, .conflict]' out)" '[0,0,0]'
-echo "$(jq -r '"\(.events) events in \(.seconds) s: \(.accepted) accepted, \(.rejected) rejected"' out)"
+jq -r '"\(.events) events in \(.seconds) s: \(.accepted) accepted, \(.rejected) rejected"' out
 
 settlectl -D market --json balance | jq -r '"\(.user) \(.asset) \(.available | sub("\\."; ""))"' | sort >balances
 sort model | cmp - balances || fail 'other balances than the model'

@@ -1,6 +1,6 @@
 /*
- * expect.h — what every Criterion suite of ours uses: a suite that fails on leaks, and assertions on a settle_status that
- * say what went wrong.
+ * expect.h — what every Criterion suite of ours uses: a suite that fails on leaks, and assertions on a settle_status
+ * that say what went wrong.
  *
  *     SETTLE_SUITE(segment);
  *

@@ -38,7 +38,7 @@ static settle_status refuse(settle *engine, settle_error *error)
 static void land(settle *engine, struct fake_pending pending)
 {
     bool fails = must_fail(engine, FAKE_LANDING) || engine->is_latched;
-    engine->is_latched = fails;
+    engine->is_latched = fails && !engine->forgets;
     engine->undurable--;
     pthread_cond_broadcast(&engine->changed);
     pthread_mutex_unlock(&engine->lock);

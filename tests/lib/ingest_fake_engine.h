@@ -1,9 +1,10 @@
 /*
- * ingest_fake_engine.h — an engine that only remembers what it was asked, and fails when told to. It defines the settle_*
- * functions that the ingest loop calls, so a program that links it must not need the real ones.
+ * ingest_fake_engine.h — an engine that only remembers what it was asked, and fails when told to. It defines the
+ * settle_* functions that the ingest loop calls, so a program that links it must not need the real ones.
  *
- * As in the real one, completions come from a thread of its own, in order, and a flush may return before the last has been
- * called. An event's outcome is that of its user: 1 accepted, 2 rejected, 3 duplicate, 4 conflict, any other accepted.
+ * As in the real one, completions come from a thread of its own, in order, and a flush may return before the last has
+ * been called. An event's outcome is that of its user: 1 accepted, 2 rejected, 3 duplicate, 4 conflict, any other
+ * accepted.
  */
 #ifndef TESTS_LIB_INGEST_FAKE_ENGINE_H
 #define TESTS_LIB_INGEST_FAKE_ENGINE_H
@@ -41,6 +42,7 @@ struct settle {
     /* What goes wrong: the call of that number (1, 2 …) answers that status; 0 = none does. */
     unsigned fail_at[FAKE_CALLS];
     settle_status fail_status;
+    bool forgets;               /* a failed landing is told, but later calls do not fail, as they do after a real one */
     unsigned landing_delay_us;  /* between durable and told */
     unsigned landings_wait_for; /* a batch lands once so many are in flight, or somebody flushes */
     /* Called at the beginning of each submission. NULL: not. */

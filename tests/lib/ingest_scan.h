@@ -3,9 +3,9 @@
  *
  *     "{'type':'deposit','ts':@-1,…}"
  *
- * Each ' stands for a ", and the first @ marks the byte that a fault must point at; it is no byte of the line. Every line
- * is scanned from a block of its exact size, with a scratch of its exact size, so that AddressSanitizer sees each step
- * outside.
+ * Each ' stands for a ", and the first @ marks the byte that a fault must point at; it is no byte of the line. Every
+ * line is scanned from a block of its exact size, with a scratch of its exact size, so that AddressSanitizer sees each
+ * step outside.
  */
 #ifndef TESTS_LIB_INGEST_SCAN_H
 #define TESTS_LIB_INGEST_SCAN_H
@@ -23,7 +23,8 @@ struct scanned {
     size_t marked; /* 1-based byte of the mark, 0 = none */
 };
 
-/* BTC is asset 1 with scale 8, USDT 2 with 6, WEI 3 with 18, INT 4294967295 with 0, A.1 5 with 2. Nothing else is declared. */
+/* BTC is asset 1 with scale 8, USDT 2 with 6, WEI 3 with 18, INT 4294967295 with 0, A.1 5 with 2. Nothing else is
+ * declared. */
 const settle_asset *ingest_scan_asset(void *context, const struct scan_asset *name);
 
 /* Scans the bytes as they are; free with ingest_scan_free(). */

@@ -3,10 +3,13 @@
  * repeat must be seen. A plain main(), for ThreadSanitizer.
  */
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/engine.h"
 #include "tests/lib/journal_builder.h"
 #include "tests/lib/plain.h"
 #include "tests/lib/rig.h"
@@ -43,10 +46,25 @@ static void *submit_main(void *argument)
     return NULL;
 }
 
+static atomic_bool is_over;
+
+/* A caller that waits has no view of the store: whoever comes next would use it, and it may lack what left the memory since. */
+static void *watch_main(void *argument)
+{
+    settle *engine = ((struct rig *)argument)->engine;
+    while (!is_over) {
+        pthread_mutex_lock(&engine->mutex);
+        CHECK(!engine->snapshot_is_fresh);
+        pthread_mutex_unlock(&engine->mutex);
+        sched_yield();
+    }
+    return NULL;
+}
+
 int main(void)
 {
     struct rig rig;
-    pthread_t threads[THREADS];
+    pthread_t threads[THREADS], watcher;
     struct submitter submitters[THREADS];
     builder_use_memory();
     rig_make(&rig);
@@ -54,12 +72,15 @@ int main(void)
     rig.options.checkpoint_events_max = 1; /* four ids a generation */
     rig.options.checkpoint_interval_ms = 1;
     rig_open(&rig);
+    CHECK(pthread_create(&watcher, NULL, watch_main, &rig) == 0);
     for (unsigned i = 0; i < THREADS; i++) {
         submitters[i] = (struct submitter){&rig, i};
         CHECK(pthread_create(&threads[i], NULL, submit_main, &submitters[i]) == 0);
     }
     for (unsigned i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
+    is_over = true;
+    pthread_join(watcher, NULL);
     CHECK(rig_available(&rig, 1, RIG_USDT) == THREADS * ROUNDS);
     rig_remove(&rig);
     return 0;

@@ -31,11 +31,14 @@ lists=$(cat CMakeLists.txt tools/CMakeLists.txt tests/CMakeLists.txt)
 while read -r file; do
     name=$(basename "$file")
     case $file in
-    tests/*/test_*.c | tests/fuzz/fuzz_*.c) word=${name#*_} && word=${word%.c} ;;
-    tests/integration/*.sh) word=${name%.sh} ;;
-    *) word=$name ;;
+    tests/unit/test_*.c) named="^        ${name:5:-2}\\)?\$|[ (]${name:5:-2}[ )]" ;;
+    tests/fault/test_*.c) named="settle_fault_test\\(${name:5:-2}[ )]" ;;
+    tests/threads/test_*.c) named="settle_thread_test\\(${name:5:-2}\\)" ;;
+    tests/fuzz/fuzz_*.c) named="settle_fuzz_test\\(${name:5:-2}[ )]" ;;
+    tests/integration/*.sh) named="settle_integration_test\\(${name%.sh}\\)" ;;
+    *) named="[ /]$name([ )]|\$)" ;;
     esac
-    grep -qE "(^|[ (/])$word([ )]|\$)" <<<"$lists" || {
+    grep -qE "$named" <<<"$lists" || {
         echo "no CMakeLists.txt names $file"
         failed=1
     }

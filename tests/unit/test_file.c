@@ -492,6 +492,10 @@ Test(file, renaming_and_removing)
 {
     write_file("a", "new");
     write_file("b", "old");
+    EXPECT_STATUS(file_rename_at(root_fd, "a", "b", &test_error), SETTLE_E_EXISTS); /* never replaces */
+    cr_assert_str_eq(test_error.file, "b");
+    cr_assert_str_eq(content_of("b"), "old");
+    EXPECT_OK(file_remove_at(root_fd, "b", &test_error));
     EXPECT_OK(file_rename_at(root_fd, "a", "b", &test_error));
     cr_assert_str_eq(content_of("b"), "new");
     cr_assert_not(file_exists_at(root_fd, "a"));

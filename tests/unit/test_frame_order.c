@@ -11,11 +11,13 @@ SETTLE_SUITE(frame_order);
 Test(frame_order, every_event_has_its_decision_at_once)
 {
     struct draft draft;
-    draft_begin(&draft);
-    add_consumed(&draft, 0, 0);
-    draft.frame.event_count = 1;
-    draft_seal(&draft);
-    expect_fault(&draft, "the number of events is not the header's", draft.used, FIRST_SEQ);
+    for (uint32_t events = 0; events < 2; events++) {
+        draft_begin(&draft);
+        add_consumed(&draft, 0, 0);
+        draft.frame.event_count = events;
+        draft_seal(&draft);
+        expect_fault(&draft, "the number of events is not the header's", draft.used, FIRST_SEQ);
+    }
 
     for (int i = 0; i < 4; i++) {
         draft_begin(&draft);

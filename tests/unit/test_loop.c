@@ -391,7 +391,7 @@ Test(loop, both_ids_of_a_line_may_have_escapes)
     go(&run, text);
     expect_counts(&run, 4, 4, 0);
     for (int i = 0; i < 4; i++) {
-        char trade_id[16], event_id[16];
+        char trade_id[32], event_id[32];
         snprintf(trade_id, sizeof trade_id, "t%d", i);
         snprintf(event_id, sizeof event_id, "event-%d", i);
         cr_assert_str_eq(run.engine->events[i].trade_id, trade_id);
@@ -513,6 +513,23 @@ Test(loop, assets_that_meet_in_the_cache_are_told_apart)
     cr_assert(run.engine->events[0].event.u.trade.quote_amount == 2000);
     cr_assert(run.engine->events[1].event.u.trade.quantity == 100000000);
     cr_assert(run.engine->events[1].event.u.trade.quote_amount == 2);
+    run_deinit(&run);
+}
+
+/* "A" is the beginning of "AANE", and both have the same place in the cache. */
+Test(loop, a_symbol_is_not_taken_for_a_longer_one)
+{
+    struct run run;
+    go(&run, "{'type':'asset','asset':'A','id':11,'scale':0}\n"
+             "{'type':'asset','asset':'AANE','id':12,'scale':3}\n"
+             "{'type':'deposit','ts':1,'user':1,'asset':'AANE','amount':'1'}\n"
+             "{'type':'deposit','ts':2,'user':1,'asset':'A','amount':'1'}\n"
+             "{'type':'deposit','ts':3,'user':1,'asset':'AANE','amount':'1'}\n");
+    expect_counts(&run, 5, 3, 0);
+    cr_assert_eq(run.engine->events[0].event.u.transfer.asset, 12);
+    cr_assert_eq(run.engine->events[1].event.u.transfer.asset, 11);
+    cr_assert_eq(run.engine->events[2].event.u.transfer.asset, 12);
+    cr_assert_eq(run.engine->lookups, 3, "they do share a place");
     run_deinit(&run);
 }
 

@@ -1,6 +1,6 @@
 /*
- * test_loop_engine.c — the ingest loop on the real engine: what it reads is on stable storage when it returns, twice the
- * same input changes nothing, and a resumed run goes on exactly where the journal ends.
+ * test_loop_engine.c — the ingest loop on the real engine: what it reads is on stable storage when it returns, twice
+ * the same input changes nothing, and a resumed run goes on exactly where the journal ends.
  */
 #include "ingest/ingest.h"
 

@@ -91,6 +91,19 @@ Test(loop_failures, after_a_failed_commit_nothing_more_is_read)
     run_deinit(&run);
 }
 
+Test(loop_failures, a_failed_commit_is_told_even_if_only_its_completion_says_so)
+{
+    for (unsigned n = 1; n <= 6; n++) {
+        struct run run;
+        prepare_everything(&run);
+        run.engine->fail_at[FAKE_LANDING] = n;
+        run.engine->forgets = true;
+        EXPECT_STATUS(run_go(&run), SETTLE_E_LATCHED);
+        cr_assert_eq(strncmp(run.error.text, "a commit failed: ", 17), 0, "%s", run.error.text);
+        run_deinit(&run);
+    }
+}
+
 Test(loop_failures, a_reject_file_that_cannot_be_made_fails_the_run)
 {
     struct run run;

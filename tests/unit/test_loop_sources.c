@@ -217,7 +217,8 @@ Test(loop_sources, a_malformed_last_line_is_read_again_when_it_is_whole)
 
 /* ---- Pipes ------------------------------------------------------------------------------------------------------- */
 
-/* Writes to a descriptor from a thread: each text, waiting before the next until the engine has that many events flushed. */
+/* Writes to a descriptor from a thread: each text, waiting before the next until the engine has that many events
+ * flushed. */
 struct feeder {
     struct run *run;
     int fd;

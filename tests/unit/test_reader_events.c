@@ -179,6 +179,12 @@ Test(reader_events, confirms_every_point_it_passed_and_no_other)
             cr_assert_eq(test_error.seq, point.next_seq - 1);
         }
     }
+    /* Where not even a header has room. */
+    for (uint64_t rest = 1; rest < FRAME_HEADER_BYTES; rest++) {
+        point = b.frames[0].end;
+        point.frame_position = SEGMENT_BYTES_MIN - rest;
+        EXPECT_STATUS(journal_reader_confirm(reader, &point, &test_error), SETTLE_E_CORRUPT);
+    }
     /* The frame is damaged, or gone. */
     char name[SEGMENT_NAME_BYTES];
     segment_name(1, 0, name);

@@ -1,10 +1,10 @@
 /*
  * test_scan_property.c — the scanner against a second opinion: cJSON and the slowest reading of docs/events.md.
  *
- * Random lines, most of them good, some changed in a few bytes; both must accept the same ones and make the same events of
- * them. cJSON accepts what money must not; opinion() refuses these itself before it asks: control characters, invalid UTF-8,
- * a byte-order mark, numbers that are not plain integers, \u0000, \u without its digits, duplicate members. Numbers are handed to cJSON as strings
- * behind a mark, since it would make doubles of them.
+ * Random lines, most of them good, some changed in a few bytes; both must accept the same ones and make the same events
+ * of them. cJSON accepts what money must not; opinion() refuses these itself before it asks: control characters,
+ * invalid UTF-8, a byte-order mark, numbers that are not plain integers, \u0000, \u without its digits, duplicate
+ * members. Numbers are handed to cJSON as strings behind a mark, since it would make doubles of them.
  */
 #include "ingest/ingest.h"
 

@@ -246,7 +246,8 @@ Test(scan_values, an_amount_is_more_than_0)
     expect_fault(AMOUNT("WEI", "0.000000000000000000"), "amount must be greater than 0");
 }
 
-/* All decimals of up to three digits before and behind the point, and some long ones, against the engine's own parser. */
+/* All decimals of up to three digits before and behind the point, and some long ones, against the engine's own
+ * parser. */
 Test(scan_values, amounts_are_those_of_the_engine)
 {
     static const char digits[] = "0123456789012345678901234567890123456789";

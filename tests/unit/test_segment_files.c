@@ -126,10 +126,13 @@ Test(segment_files, a_missing_segment_is_named)
     for (size_t i = 0; i < count; i++) {
         journal_file_remove(builder.data_fd, name_of(i));
         if (i + 1 < count) {
+            struct journal_scan scan;
             expect_refused("missing", name_of(i + 1), NULL);
+            journal_scan(builder.data_fd, &scan);
+            cr_assert_not_null(strstr(scan.error.text, "missing"), "%s", scan.error.text);
         } else { /* only who knows how far it went can tell */
             EXPECT_STATUS(confirm(&test_error), SETTLE_E_CORRUPT);
-            cr_assert_str_eq(test_error.file, "journal/");
+            cr_assert_str_eq(test_error.file, "journal"); /* no file of it */
             cr_assert_eq(test_error.seq, builder.end.next_seq - 1);
         }
         journal_files_store(builder.data_fd, &files);
@@ -261,6 +264,30 @@ Test(segment_files, a_segment_of_another_size_is_named)
     journal_file_write(builder.data_fd, file->name, 0, file->bytes, SEGMENT_HEADER_BYTES);
     expect_refused("another size", file->name, NULL);
     unbuild();
+}
+
+Test(segment_files, an_empty_first_segment_must_begin_a_journal)
+{
+    for (int change = 0; change < 3; change++) {
+        build(1, 18);
+        struct segment_header header;
+        uint8_t bytes[SEGMENT_HEADER_BYTES];
+        char name[SEGMENT_NAME_BYTES];
+        EXPECT_OK(segment_header_decode(files.files[0].bytes, files.files[0].name, &header, &test_error));
+        header.first_seq += change == 1;
+        header.previous_chain ^= change == 2;
+        segment_name(header.first_seq, 0, name);
+        segment_header_encode(&header, bytes);
+        journal_file_remove(builder.data_fd, files.files[0].name);
+        journal_file_write(builder.data_fd, name, 0, bytes, sizeof bytes);
+        struct journal_scan scan;
+        journal_scan(builder.data_fd, &scan);
+        if (change == 0)
+            cr_assert_eq(scan.status, SETTLE_OK, "%s", expect_describe(&scan.error));
+        else
+            expect_refused(change == 1 ? "another seq" : "another chain", name, NULL);
+        unbuild();
+    }
 }
 
 Test(segment_files, an_empty_last_segment_must_follow_too)

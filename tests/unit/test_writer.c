@@ -56,6 +56,17 @@ Test(writer, every_journal_has_its_own_id)
     cr_assert_neq(memcmp(ids[0], ids[1], 16), 0);
 }
 
+Test(writer, nobody_appends_to_a_journal_that_was_only_created)
+{
+    begin(SEGMENT_BYTES_MIN);
+    builder_close(&b);
+    const struct journal_files none = {NULL, 0};
+    journal_files_store(b.data_fd, &none);
+    EXPECT_OK(journal_create(b.data_fd, SEGMENT_BYTES_MIN, BUILDER_TIME_US, &test_error));
+    expect_watermark(SEGMENT_HEADER_BYTES, false);
+    builder_deinit(&b);
+}
+
 Test(writer, segment_sizes_are_checked_and_rounded_up)
 {
     static const struct {

@@ -75,21 +75,24 @@ static settle_status view_prepare(struct view *v, settle_error *error)
     }
     /* A writer may have gone on since the reader looked: what it tells now covers the snapshot. */
     status = journal_reader_refresh(v->reader, error);
+    if (status != SETTLE_OK)
+        return status;
+    /* The journal must hold what the store was made from, or all of its events at least: a torn frame without any is no loss. */
     struct journal_point stored = v->tail;
     settle_error lost = {.status = SETTLE_OK};
-    if (status == SETTLE_OK) /* the journal must hold what the store was made from */
-        status = journal_reader_confirm(v->reader, &stored, &lost);
-    if (status == SETTLE_E_CORRUPT) { /* or all of its events at least: a torn frame without any is no loss */
+    status = journal_reader_confirm(v->reader, &stored, &lost);
+    if (status == SETTLE_OK)
+        return tail_fold(v, error);
+    if (status == SETTLE_E_CORRUPT) {
         v->store_fault = lost;
         store_do_without(v);
         status = tail_fold(v, error);
         if (status != SETTLE_OK || v->end.next_seq >= stored.next_seq)
             return status;
-        if (error != NULL)
-            *error = lost;
-        return lost.status;
     }
-    return status == SETTLE_OK ? tail_fold(v, error) : status;
+    if (error != NULL)
+        *error = lost;
+    return lost.status;
 }
 
 settle_status view_reader_open(int data_fd, const struct mem *mem, struct journal_reader **ret_reader,

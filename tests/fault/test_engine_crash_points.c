@@ -1,7 +1,7 @@
 /*
- * A process dies at its Nth system call that changes a file, LMDB's among them, for every N from opening to closing: before
- * the call, or half-way through a write. Then it dies again somewhere in recovering from that. Whatever was acknowledged is
- * there, the journal is the stream's prefix, the store fits it, and it goes on.
+ * A process dies at its Nth system call that changes a file, LMDB's among them, for every N from opening to closing:
+ * before the call, or half-way through a write. Then it dies again somewhere in recovering from that. Whatever was
+ * acknowledged is there, the journal is the stream's prefix, the store fits it, and it goes on.
  */
 #include <signal.h>
 #include <stdio.h>

@@ -1,6 +1,7 @@
 /*
- * A real small file system (tmpfs) that runs full under the engine: it stops with SETTLE_E_NO_SPACE behind the latch, closes
- * cleanly, and goes on when there is room again. Nothing that was acknowledged is lost. Skipped where mounting is not allowed.
+ * A real small file system (tmpfs) that runs full under the engine: it stops with SETTLE_E_NO_SPACE behind the latch,
+ * closes cleanly, and goes on when there is room again. Nothing that was acknowledged is lost. Skipped where mounting
+ * is not allowed.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,7 @@
 /*
- * The Nth system call on files fails, LMDB's among them, for every N from opening to closing. What is acknowledged stays, the
- * rest happened wholly or not at all; the first failed write or sync stops the engine; opening it again mends everything.
+ * The Nth system call on files fails, LMDB's among them, for every N from opening to closing. What is acknowledged
+ * stays, the rest happened wholly or not at all; the first failed write or sync stops the engine; opening it again
+ * mends everything.
  */
 #include <errno.h>
 #include <inttypes.h>

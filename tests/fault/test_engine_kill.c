@@ -1,6 +1,7 @@
 /*
- * kill -9 of a process that submits a known stream, at random moments of its life: opening and recovery included. Whatever was
- * acknowledged is there afterwards, the journal is the stream's prefix with the model's outcomes, and it goes on from there.
+ * kill -9 of a process that submits a known stream, at random moments of its life: opening and recovery included.
+ * Whatever was acknowledged is there afterwards, the journal is the stream's prefix with the model's outcomes, and it
+ * goes on from there.
  *
  * SETTLE_TEST_KILLS sets another number of kills, SETTLE_TEST_SEED another seed.
  */

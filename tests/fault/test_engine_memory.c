@@ -1,6 +1,6 @@
 /*
- * The Nth allocation fails, through settle_options.reallocate, for every N of a day in an engine's life: each call says so,
- * nothing is half done, nothing leaks, and the call made again works.
+ * The Nth allocation fails, through settle_options.reallocate, for every N of a day in an engine's life: each call says
+ * so, nothing is half done, nothing leaks, and the call made again works.
  */
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,6 +1,6 @@
 /*
- * oracle.h — what a data directory must hold: the model (model.h) fed with a random stream (stream.h), and the comparison of
- * a journal with it, record by record.
+ * oracle.h — what a data directory must hold: the model (model.h) fed with a random stream (stream.h), and the
+ * comparison of a journal with it, record by record.
  *
  *     oracle_init(&oracle, seed);
  *     oracle_declare(engine);
@@ -36,9 +36,9 @@ void oracle_next(struct oracle *oracle, struct stream_event *ret_event, settle_r
 void oracle_rewind(struct oracle *oracle, uint64_t seq);
 
 /*
- * Goes on to the end of the journal in a data directory that nobody writes to: each event in it, from the first one on, must
- * be the one that the seed gives, with the model's outcome, reason and legs, and with the positions that make an account's
- * chain. Returns its last seq, which is not before the oracle's own.
+ * Goes on to the end of the journal in a data directory that nobody writes to: each event in it, from the first one on,
+ * must be the one that the seed gives, with the model's outcome, reason and legs, and with the positions that make an
+ * account's chain. Returns its last seq, which is not before the oracle's own.
  */
 uint64_t oracle_follow(struct oracle *oracle, const char *data_directory);
 

@@ -1,6 +1,6 @@
 /*
- * trap.h — a system call on files that fails, or kills the process, when it is made the Nth time: of the whole process, LMDB's
- * among them (fault.h reaches our own objects alone).
+ * trap.h — a system call on files that fails, or kills the process, when it is made the Nth time: of the whole process,
+ * LMDB's among them (fault.h reaches our own objects alone).
  *
  * A program that is built with trap.c has its own pwrite(), fdatasync() … in front of the C library's; nothing else is
  * needed, no LD_PRELOAD and no linker option. While no trap is set they only pass on.

@@ -130,7 +130,8 @@ void tree_copy(const char *from, const char *to)
     struct copy copy = {from, to};
     if (mkdir(to, 0700) != 0)
         die("cannot make", to);
-    /* Of a directory in use, what tells how far the journal has come (the store, the watermark) is copied before the journal. */
+    /* Of a directory in use, what tells how far the journal has come (the store, the watermark) is copied before the
+     * journal. */
     each_entry(from, true, copy_entry, &copy);
 }
 

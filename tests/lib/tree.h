@@ -13,8 +13,8 @@
 void tree_copy(const char *from, const char *to);
 
 /*
- * One line for each file and directory, sorted: path, mode, size, checksum of the bytes. Free it. Without the files that an
- * open changes though it changes nothing: the locks (`lock`, `store/lock.mdb`).
+ * One line for each file and directory, sorted: path, mode, size, checksum of the bytes. Free it. Without the files
+ * that an open changes though it changes nothing: the locks (`lock`, `store/lock.mdb`).
  */
 char *tree_listing(const char *path);
 

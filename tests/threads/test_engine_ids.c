@@ -1,6 +1,6 @@
 /*
- * Threads submit ids again that have just gone from the ids' memory into the store, while others wait for room in a frame: each
- * repeat must be seen. A plain main(), for ThreadSanitizer.
+ * Threads submit ids again that have just gone from the ids' memory into the store, while others wait for room in a
+ * frame: each repeat must be seen. A plain main(), for ThreadSanitizer.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -48,7 +48,8 @@ static void *submit_main(void *argument)
 
 static atomic_bool is_over;
 
-/* A caller that waits has no view of the store: whoever comes next would use it, and it may lack what left the memory since. */
+/* A caller that waits has no view of the store: whoever comes next would use it, and it may lack what left the memory
+ * since. */
 static void *watch_main(void *argument)
 {
     settle *engine = ((struct rig *)argument)->engine;

@@ -1,6 +1,6 @@
 /*
- * One to four threads submit random events, at once and asynchronously, while others ask. The engine decides the order; in
- * that order the model must come to the same outcomes, legs and balances. A plain main(), for ThreadSanitizer.
+ * One to four threads submit random events, at once and asynchronously, while others ask. The engine decides the order;
+ * in that order the model must come to the same outcomes, legs and balances. A plain main(), for ThreadSanitizer.
  */
 #include <pthread.h>
 #include <stdatomic.h>

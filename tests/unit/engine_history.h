@@ -1,6 +1,6 @@
 /*
- * engine_history.h — a history for tests of recovery: assets, a source, all kinds of outcomes, several segments; and what an
- * engine that has recovered it must know.
+ * engine_history.h — a history for tests of recovery: assets, a source, all kinds of outcomes, several segments; and
+ * what an engine that has recovered it must know.
  */
 #ifndef UNIT_ENGINE_HISTORY_H
 #define UNIT_ENGINE_HISTORY_H

@@ -1,7 +1,7 @@
 /*
- * Tests of <settle/settle.h>: creating, opening, closing, options, the form of events, outcomes, balances, assets, flushing.
- * Ids are in test_engine_ids.c, sources in test_engine_sources.c, completions in test_engine_async.c, what a crash or damage
- * leaves in test_engine_recovery.c.
+ * Tests of <settle/settle.h>: creating, opening, closing, options, the form of events, outcomes, balances, assets,
+ * flushing. Ids are in test_engine_ids.c, sources in test_engine_sources.c, completions in test_engine_async.c, what a
+ * crash or damage leaves in test_engine_recovery.c.
  */
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
-/* Tests of settle_submit_async(): each completion comes exactly once, in order, from the engine's thread, when it is true. */
+/* Tests of settle_submit_async(): each completion comes exactly once, in order, from the engine's thread, when it is
+ * true. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>

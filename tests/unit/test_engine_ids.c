@@ -1,7 +1,7 @@
 /*
- * Tests of the event id as idempotency key: duplicates, conflicts and rejected ids, wherever the first arrival is: in the
- * batch, in the open frame, in the frame that syncs, in the ids' young or old generation, in the store, in the tail of the
- * journal behind it, before a restart, before a crash.
+ * Tests of the event id as idempotency key: duplicates, conflicts and rejected ids, wherever the first arrival is: in
+ * the batch, in the open frame, in the frame that syncs, in the ids' young or old generation, in the store, in the tail
+ * of the journal behind it, before a restart, before a crash.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,7 +78,8 @@ Test(engine_ids, a_repeat_in_the_same_batch_is_seen)
     rig_remove(&rig);
 }
 
-/* Repeats run right behind their first arrivals: those are in the open frame, in the one that syncs, or just behind it. */
+/* Repeats run right behind their first arrivals: those are in the open frame, in the one that syncs, or just behind it.
+ * */
 Test(engine_ids, a_repeat_right_behind_the_first_arrival_is_seen)
 {
     struct rig rig;

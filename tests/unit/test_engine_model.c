@@ -1,6 +1,7 @@
 /*
- * Random streams through the engine beside the naive model: outcome by outcome, leg by leg, balance by balance, with random
- * batches, restarts, lost stores, tiny segments and tiny checkpoints. The seed is printed; SETTLE_TEST_SEED repeats one.
+ * Random streams through the engine beside the naive model: outcome by outcome, leg by leg, balance by balance, with
+ * random batches, restarts, lost stores, tiny segments and tiny checkpoints. The seed is printed; SETTLE_TEST_SEED
+ * repeats one.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /*
- * Tests of settle_open() on what a crash, a lost or a damaged store left: what is rebuilt, cut and recorded. What is refused is
- * in test_engine_refusals.c.
+ * Tests of settle_open() on what a crash, a lost or a damaged store left: what is rebuilt, cut and recorded. What is
+ * refused is in test_engine_refusals.c.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -183,7 +183,8 @@ Test(engine_recovery, a_balance_that_rotted_in_the_store_is_never_served)
     rig_remove(&rig);
 }
 
-/* Ids are not read at open: the rot is met when the id is asked for. That stops the engine, and opening it again mends it. */
+/* Ids are not read at open: the rot is met when the id is asked for. That stops the engine, and opening it again mends
+ * it. */
 Test(engine_recovery, an_id_that_rotted_in_the_store_stops_the_engine_and_is_mended_by_the_next_open)
 {
     struct rig rig;
@@ -325,7 +326,8 @@ Test(engine_recovery, what_a_crash_left_unrecorded_is_recorded_as_persisted)
     }
 }
 
-/* The walk at open begins in a segment whose only frame has no PERSISTED record: how far that has come, the store knows. */
+/* The walk at open begins in a segment whose only frame has no PERSISTED record: how far that has come, the store
+ * knows. */
 Test(engine_recovery, the_first_event_of_a_segment_is_recorded_as_persisted_after_a_crash)
 {
     bool was_met = false;

@@ -1,4 +1,5 @@
-/* Tests of settle_open() on a damaged or shortened journal: it is refused, the place is named, and nothing is changed. */
+/* Tests of settle_open() on a damaged or shortened journal: it is refused, the place is named, and nothing is changed.
+ * */
 #include "journal/base/crc32c.h"
 #include "tests/unit/engine_history.h"
 
@@ -47,26 +48,6 @@ static uint32_t frame_length_at(const char *path, uint64_t offset, uint64_t *ret
     return length;
 }
 
-Test(engine_refusals, a_journal_cut_behind_the_store_is_refused_and_nothing_is_changed)
-{
-    struct rig rig;
-    uint64_t offset, seq, first_seq;
-    make_history(&rig);
-    rig_close(&rig);
-    struct tree_segments segments = tree_segments(rig.data);
-    const char *last = segments.paths[segments.count - 1];
-    uint32_t length = frame_length_at(last, 512, &first_seq);
-    size_t count = used_bytes(last) - 512 - length;
-    unsigned char *zeros = calloc(1, count);
-    tree_write(last, 512 + length, zeros, count); /* the first frame of the last segment stays */
-    free(zeros);
-    expect_refused(&rig, base_name(last), &offset, &seq);
-    cr_assert(offset == 512 + length && seq > first_seq && seq <= HISTORY_EVENTS, "offset %d", (int)offset);
-    cr_assert(strstr(test_error.text, "207") != NULL, "up to which event: %s", test_error.text);
-    tree_segments_free(&segments);
-    rig_remove(&rig);
-}
-
 Test(engine_refusals, a_journal_without_its_last_segment_is_refused_and_nothing_is_changed)
 {
     struct rig rig;
@@ -91,6 +72,78 @@ Test(engine_refusals, a_journal_without_a_segment_in_the_middle_is_refused_and_n
     cr_assert(remove(segments.paths[1]) == 0);
     expect_refused(&rig, ".seg", &offset, &seq);
     tree_segments_free(&segments);
+    rig_remove(&rig);
+}
+
+/* The first frame of the last segment stays, the rest of it is gone. */
+static uint64_t cut_last_segment(const char *last)
+{
+    uint64_t first_seq;
+    uint32_t length = frame_length_at(last, 512, &first_seq);
+    size_t count = used_bytes(last) - 512 - length;
+    unsigned char *zeros = calloc(1, count);
+    tree_write(last, 512 + length, zeros, count);
+    free(zeros);
+    return 512 + length;
+}
+
+Test(engine_refusals, a_journal_cut_behind_the_store_is_refused_and_nothing_is_changed)
+{
+    struct rig rig;
+    uint64_t offset, seq;
+    make_history(&rig);
+    rig_close(&rig);
+    struct tree_segments segments = tree_segments(rig.data);
+    const char *last = segments.paths[segments.count - 1];
+    uint64_t end = cut_last_segment(last);
+    expect_refused(&rig, base_name(last), &offset, &seq);
+    cr_assert(offset == end && seq > 1 && seq <= HISTORY_EVENTS, "offset %d", (int)offset);
+    cr_assert(strstr(test_error.text, "207") != NULL, "up to which event: %s", test_error.text);
+    tree_segments_free(&segments);
+    rig_remove(&rig);
+}
+
+/* What the writer told of is known from the watermark, too. */
+Test(engine_refusals, a_journal_cut_behind_the_watermark_is_refused_also_without_a_store)
+{
+    struct rig rig;
+    char path[TEMPDIR_PATH_BYTES];
+    uint64_t offset, seq;
+    make_history(&rig);
+    rig_close(&rig);
+    struct tree_segments segments = tree_segments(rig.data);
+    uint64_t end = cut_last_segment(segments.paths[segments.count - 1]);
+    path_in(&rig, "store", path);
+    tempdir_remove(path);
+    expect_refused(&rig, base_name(segments.paths[segments.count - 1]), &offset, &seq);
+    cr_assert(offset == end && strstr(test_error.text, "journal/watermark") != NULL, "%s", test_error.text);
+    /* Whoever restored an older journal on purpose deletes the watermark. */
+    path_in(&rig, "journal/watermark", path);
+    cr_assert(remove(path) == 0);
+    open_again(&rig);
+    cr_assert(rig_submit(&rig, rig_deposit(1, RIG_USDT, 1000, 1)).outcome == SETTLE_DUPLICATE);
+    tree_segments_free(&segments);
+    rig_remove(&rig);
+}
+
+Test(engine_refusals, what_a_crash_left_is_refused_too_where_it_is_damaged)
+{
+    struct rig rig, crashed;
+    settle *engine = NULL;
+    uint64_t offset, seq;
+    make_history(&rig);
+    rig_make(&crashed);
+    tree_copy(rig.data, crashed.data);
+    struct tree_segments segments = tree_segments(crashed.data);
+    tree_flip_bit(segments.paths[segments.count - 1], 600, 1);
+    /* The first refusal may note in the watermark that nobody appends, and nothing else. */
+    EXPECT_STATUS(settle_open(crashed.data, &crashed.options, &engine, &test_error), SETTLE_E_CORRUPT);
+    expect_refused(&crashed, base_name(segments.paths[segments.count - 1]), &offset, &seq);
+    tree_flip_bit(segments.paths[segments.count - 1], 600, 1);
+    open_again(&crashed);
+    expect_history(&crashed);
+    tree_segments_free(&segments);
+    rig_remove(&crashed);
     rig_remove(&rig);
 }
 

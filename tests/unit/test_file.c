@@ -499,7 +499,7 @@ Test(file, renaming_and_removing)
     EXPECT_OK(file_rename_at(root_fd, "a", "b", &test_error));
     cr_assert_str_eq(content_of("b"), "new");
     cr_assert_not(file_exists_at(root_fd, "a"));
-    EXPECT_STATUS(file_rename_at(root_fd, "a", "b", &test_error), SETTLE_E_NOT_FOUND);
+    EXPECT_STATUS(file_rename_at(root_fd, "a", "c", &test_error), SETTLE_E_NOT_FOUND);
     cr_assert_str_eq(test_error.file, "a");
     EXPECT_OK(file_remove_at(root_fd, "b", &test_error));
     EXPECT_STATUS(file_remove_at(root_fd, "b", &test_error), SETTLE_E_NOT_FOUND);

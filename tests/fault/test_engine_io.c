@@ -71,6 +71,9 @@ static void expect_latched(struct run *run)
     EXPECT_STATUS(settle_asset_by_id(engine, 2, &asset), SETTLE_E_LATCHED);
     cr_assert(asset.id == 77);
     EXPECT_STATUS(settle_flush(engine, &test_error), SETTLE_E_LATCHED);
+    settle_lifecycle *life = NULL;
+    EXPECT_STATUS(settle_lifecycle_get(engine, (settle_text){"nothing", 7}, &life, &test_error), SETTLE_E_LATCHED);
+    cr_assert_null(life);
     EXPECT_STATUS(settle_balance_get(engine, 1, 2, &balance, &test_error), SETTLE_E_LATCHED);
     EXPECT_STATUS(settle_asset_declare(engine, &stream_assets[0], &test_error), SETTLE_E_LATCHED);
     EXPECT_STATUS(settle_source_open(engine, (settle_text){"x", 1}, &position, &test_error), SETTLE_E_LATCHED);

@@ -88,7 +88,7 @@ static settle_status slots_grow(struct accounts *accounts, uint64_t needed)
     uint64_t count = SLOTS_MIN;
     while (!slots_suffice(count, needed))
         count *= 2;
-    uint64_t *slots = mem_alloc(accounts->mem, (size_t)count, sizeof *slots);
+    uint64_t *slots = mem_alloc_table(accounts->mem, (size_t)count, sizeof *slots);
     if (slots == NULL)
         return SETTLE_E_NO_MEMORY;
 

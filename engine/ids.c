@@ -13,7 +13,7 @@
 
 static settle_status generation_grow(const struct mem *mem, struct id_generation *generation, uint64_t slot_count)
 {
-    struct id_slot *slots = mem_alloc(mem, slot_count, sizeof *slots);
+    struct id_slot *slots = mem_alloc_table(mem, slot_count, sizeof *slots);
     if (slots == NULL)
         return SETTLE_E_NO_MEMORY;
     uint64_t mask = slot_count - 1;

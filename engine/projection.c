@@ -11,7 +11,9 @@
 #include "journal/base/bytes.h"
 #include "journal/base/status.h"
 
-#define PREFETCH_RECORDS 12
+/* How many records ahead the slots of accounts are brought into the cache, and then the accounts they name. */
+#define PREFETCH_SLOTS 16
+#define PREFETCH_ACCOUNTS 8
 
 settle_status projection_init(struct projection *projection, const struct mem *mem, bool wants_ids)
 {
@@ -134,7 +136,8 @@ static settle_status add_source(struct projection *p, const struct record_source
  * Brings the accounts of the records from *ahead on into the cache, as far as `records` records. Legs are looked at where they
  * would stand if all were narrow: a wrong guess costs nothing but the help.
  */
-static void prefetch_accounts(const struct projection *p, const struct frame *frame, size_t *ahead, unsigned records)
+static void prefetch_accounts(const struct projection *p, const struct frame *frame, size_t *ahead, unsigned records,
+                              void (*prefetch)(const struct accounts *accounts, uint64_t hash))
 {
     size_t end = frame->length_bytes - FRAME_TRAILER_BYTES;
     for (unsigned i = 0; i < records && end - *ahead >= VALIDATED_LEGS + LEG_AMOUNTS; i++) {
@@ -144,7 +147,7 @@ static void prefetch_accounts(const struct projection *p, const struct frame *fr
             return;
         if (at[RECORD_KIND] == RECORD_VALIDATED)
             for (size_t leg = VALIDATED_LEGS; leg + LEG_AMOUNTS <= length; leg += LEG_AMOUNTS + 16)
-                accounts_prefetch(&p->accounts, accounts_hash(get_u64(at + leg + LEG_USER), get_u32(at + leg + LEG_ASSET)));
+                prefetch(&p->accounts, accounts_hash(get_u64(at + leg + LEG_USER), get_u32(at + leg + LEG_ASSET)));
         *ahead += length;
     }
 }
@@ -153,11 +156,13 @@ settle_status projection_add(struct projection *projection, const struct frame *
 {
     struct projection *p = projection;
     struct record record, consumed = {.kind = 0};
-    size_t offset = 0, ahead = FRAME_HEADER_BYTES;
+    size_t offset = 0, ahead_slots = FRAME_HEADER_BYTES, ahead_accounts = FRAME_HEADER_BYTES;
     settle_status status = SETTLE_OK;
-    prefetch_accounts(p, frame, &ahead, PREFETCH_RECORDS);
+    prefetch_accounts(p, frame, &ahead_slots, PREFETCH_SLOTS, accounts_prefetch);
+    prefetch_accounts(p, frame, &ahead_accounts, PREFETCH_ACCOUNTS, accounts_prefetch_account);
     while (status == SETTLE_OK && frame_next_record(frame, &offset, &record)) {
-        prefetch_accounts(p, frame, &ahead, 1);
+        prefetch_accounts(p, frame, &ahead_slots, 1, accounts_prefetch);
+        prefetch_accounts(p, frame, &ahead_accounts, 1, accounts_prefetch_account);
         switch (record.kind) {
         case RECORD_CONSUMED:
             consumed = record;

@@ -344,6 +344,8 @@ static settle_status recover(settle *e, struct journal_point *ret_end, settle_er
     /* Opening the writer syncs what a dead one left in the cache: from here on all of it is durable. */
     if (status == SETTLE_OK)
         status = journal_writer_open(e->data_fd, &e->mem, ret_end, &e->writer, error);
+    if (status == SETTLE_OK)
+        journal_reader_trust(e->follower, ret_end->position);
     uint64_t behind = status == SETTLE_OK ? ret_end->next_seq - e->applied.next_seq : 0;
     if (behind > 0)
         engine_log(e, SETTLE_LOG_INFO, "recovering: %" PRIu64 " events of the journal are not in the store yet", behind);

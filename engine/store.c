@@ -1,5 +1,5 @@
 /*
- * store.c — LMDB: the environment, its six tables, snapshots and write transactions. The only file that includes lmdb.h, and
+ * store.c — LMDB: the environment, its seven tables, snapshots and write transactions. The only file that includes lmdb.h, and
  * the only one that translates its codes.
  *
  * Invariants
@@ -64,12 +64,18 @@ struct store_writer {
     struct store *store;
     MDB_txn *txn;
     MDB_cursor *cursors[STORE_TABLE_COUNT]; /* opened when first used */
+    struct last_key {
+        bool is_known;
+        size_t count; /* 0: the table was empty */
+        uint8_t bytes[STORE_SOURCE_KEY_BYTES_MAX];
+    } last[STORE_TABLE_COUNT]; /* of each table that something is added to */
     bool map_is_full;
 };
 
 static const char *const table_names[STORE_TABLE_COUNT] = {
-    [STORE_ACCOUNTS] = "accounts", [STORE_EVENTS] = "events",   [STORE_ARRIVALS] = "arrivals",
-    [STORE_ASSETS] = "assets",     [STORE_SOURCES] = "sources", [STORE_META] = "meta",
+    [STORE_ACCOUNTS] = "accounts", [STORE_NATURAL_IDS] = "natural_ids", [STORE_TEXT_IDS] = "text_ids",
+    [STORE_ARRIVALS] = "arrivals", [STORE_ASSETS] = "assets",           [STORE_SOURCES] = "sources",
+    [STORE_META] = "meta",
 };
 
 /* ---- LMDB's codes: errno, or its own negative ones ---------------------------------------------------------------------- */
@@ -530,10 +536,39 @@ settle_status store_writer_replace(struct store_writer *writer, enum store_table
     return writer_put(writer, table, key, value, MDB_CURRENT, &none, error);
 }
 
+static settle_status last_key_read(struct store_writer *writer, enum store_table table, settle_error *error)
+{
+    struct last_key *last = &writer->last[table];
+    MDB_cursor *cursor;
+    MDB_val k = {0, NULL}, v;
+    int code = cursor_of(writer->txn, writer->store, writer->cursors, table, &cursor);
+    if (code == MDB_SUCCESS)
+        code = mdb_cursor_get(cursor, &k, &v, MDB_LAST);
+    if (code == MDB_SUCCESS && k.mv_size > sizeof(last->bytes))
+        return store_fail_entry(error, "a key has the wrong length");
+    if (code != MDB_SUCCESS && code != MDB_NOTFOUND)
+        return fail_write(writer, code, error);
+    last->count = code == MDB_SUCCESS ? k.mv_size : 0;
+    if (last->count > 0)
+        memcpy(last->bytes, k.mv_data, last->count);
+    last->is_known = true;
+    return SETTLE_OK;
+}
+
 settle_status store_writer_add(struct store_writer *writer, enum store_table table, struct store_bytes key,
                                struct store_bytes value, struct store_bytes *ret_existing, settle_error *error)
 {
-    return writer_put(writer, table, key, value, MDB_NOOVERWRITE, ret_existing, error);
+    struct last_key *last = &writer->last[table];
+    settle_status status = last->is_known ? SETTLE_OK : last_key_read(writer, table, error);
+    if (status != SETTLE_OK)
+        return status;
+    /* At the table's end, where time-ordered keys belong, LMDB need not search, and fills its pages. */
+    if (store_key_order((struct store_bytes){last->bytes, last->count}, key) >= 0)
+        return writer_put(writer, table, key, value, MDB_NOOVERWRITE, ret_existing, error);
+    assert(key.count <= sizeof(last->bytes));
+    memcpy(last->bytes, key.at, key.count);
+    last->count = key.count;
+    return writer_put(writer, table, key, value, MDB_APPEND, ret_existing, error);
 }
 
 /*

@@ -78,7 +78,7 @@ void store_snapshot_rest(struct store_snapshot *snapshot); /* let go of the page
 void store_snapshot_close(struct store_snapshot *snapshot);
 
 settle_status store_meta_get(struct store_snapshot *snapshot, struct store_meta *ret_meta, settle_error *error);
-/* SETTLE_E_NOT_FOUND when absent; SETTLE_E_CORRUPT when a checksum does not fit. */
+/* SETTLE_E_NOT_FOUND when absent, and *error is untouched; SETTLE_E_CORRUPT when a checksum does not fit. */
 settle_status store_id_get(struct store_snapshot *snapshot, const struct event_key *key, uint64_t *ret_position,
                            settle_error *error);
 settle_status store_account_get(struct store_snapshot *snapshot, uint64_t user, uint32_t asset,

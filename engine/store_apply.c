@@ -43,7 +43,7 @@ static settle_status put_account(struct store_writer *writer, const struct accou
         return status;
     if (!old.at) {
         meta->account_count++;
-        meta->account_digest += store_entry_digest(key, value);
+        meta->account_digest += store_entry_digest(value);
         return store_writer_add(writer, STORE_ACCOUNTS, key, value, &old, error);
     }
     struct account before;
@@ -52,7 +52,7 @@ static settle_status put_account(struct store_writer *writer, const struct accou
         return store_fail_entry(error, fault);
     if (before.version > account->version)
         return fail_history(error, account->last_seq, "an account in the store is newer");
-    meta->account_digest += store_entry_digest(key, value) - store_entry_digest(key, old);
+    meta->account_digest += store_entry_digest(value) - store_entry_digest(old);
     return store_writer_replace(writer, STORE_ACCOUNTS, key, value, error);
 }
 
@@ -62,7 +62,7 @@ static settle_status put_id(struct store_writer *writer, const struct store_id *
     uint8_t key_bytes[STORE_ID_KEY_BYTES_MAX], value_bytes[STORE_ID_VALUE_BYTES];
     struct store_bytes key = {key_bytes, store_id_encode(id, key_bytes, value_bytes)};
     struct store_bytes value = {value_bytes, sizeof(value_bytes)}, old;
-    settle_status status = store_writer_add(writer, STORE_EVENTS, key, value, &old, error);
+    settle_status status = store_writer_add(writer, store_id_table(&id->key), key, value, &old, error);
     if (status != SETTLE_OK)
         return status;
     if (old.at) {
@@ -74,7 +74,7 @@ static settle_status put_id(struct store_writer *writer, const struct store_id *
                                                : fail_history(error, 0, "an event id is taken by another event");
     }
     meta->id_count++;
-    meta->id_digest += store_entry_digest(key, value);
+    meta->id_digest += store_entry_digest(value);
     if (id->key.is_natural && id->key.ts_ms > meta->max_natural_ts_ms)
         meta->max_natural_ts_ms = id->key.ts_ms;
     return SETTLE_OK;
@@ -205,9 +205,13 @@ static void plan_sort(struct plan *plan)
         plan->accounts[i] = (struct store_sort_item){store_account_sort_prefix(account), account};
     }
     store_sort(plan->accounts, plan->spare, plan->account_count, store_account_sort_compare);
+    /* Natural ids in front, the others behind: two tables, and each kind's prefixes differ in few bytes. */
+    size_t natural = 0, text = batch->id_count;
     for (size_t i = 0; i < batch->id_count; i++)
-        plan->ids[i] = (struct store_sort_item){store_id_sort_prefix(&batch->ids[i]), &batch->ids[i]};
-    store_sort(plan->ids, plan->spare, batch->id_count, store_id_sort_compare);
+        plan->ids[batch->ids[i].key.is_natural ? natural++ : --text] =
+            (struct store_sort_item){store_id_sort_prefix(&batch->ids[i]), &batch->ids[i]};
+    store_sort(plan->ids, plan->spare, natural, store_id_sort_compare);
+    store_sort(plan->ids + text, plan->spare, batch->id_count - text, store_id_sort_compare);
     for (size_t i = 0; i < batch->arrival_count; i++)
         plan->arrivals[i] =
             (struct store_sort_item){store_arrival_sort_prefix(&batch->arrivals[i]), &batch->arrivals[i]};

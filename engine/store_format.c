@@ -1,15 +1,16 @@
 /*
  * store_format.c — the bytes of the store's entries: the only place that knows them.
  *
- * Six tables (named databases of LMDB, without DUPSORT). Keys are big-endian, because LMDB sorts them as bytes; values are
+ * Seven tables (named databases of LMDB, without DUPSORT). Keys are big-endian, because LMDB sorts them as bytes; values are
  * little-endian. Every value ends with a CRC32C of the key and of the value's bytes before it, so that neither a flipped bit
  * nor an entry under another's key is served. A number is the offset of the field's first byte.
  *
  *   accounts  key   00 user u64 · 08 asset u32                                                              (12 bytes)
  *             value 00 available i128 · 16 held i128 · 32 version u64 · 40 last seq u64 · 48 last position u64 ·
  *                   56 crc u32                                                                              (60)
- *   events    key   natural ids: 00 0x01 · 01 ts_ms u64 · 09 type u8 · 10 user u64 · 18 asset u32          (22)
- *                   all others:  00 0x02 · 01 the id's 1–64 bytes
+ *   natural_ids  key   00 0x01 · 01 ts_ms u64 · 09 type u8 · 10 user u64 · 18 asset u32                      (22)
+ *   text_ids  key   00 0x02 · 01 the id's 1–64 bytes: all that are not natural
+ *   both
  *             value 00 position u64 · 08 crc u32                                                            (12)
  *   arrivals  key   00 position of the first arrival u64 · 08 position of this one u64                      (16)
  *             value 00 crc u32                                                                              (4)
@@ -24,8 +25,8 @@
  *                   68 zero u32 · 72 accounts u64 · 80 ids u64 · 88 digest of accounts u64 · 96 digest of events u64 ·
  *                   104 greatest natural ts_ms u64 · 112 crc u32                                            (116)
  *
- * The digest of a table is the sum mod 2^64 of its entries' digests; an entry's is a chain of the splitmix64 finaliser over
- * its lengths, key and value (without the CRC), each in little-endian words of 8 bytes, the last one padded with zeros.
+ * The digest of a table is the sum mod 2^64 of its entries' digests: it tells a lost entry, one too many, and an old one in the
+ * place of a newer. An entry's is the splitmix64 finaliser over the value's first 8 bytes and the CRC, which covers all.
  */
 #include "engine/store_format.h"
 
@@ -107,13 +108,11 @@ static uint64_t digest_bytes(uint64_t digest, const void *bytes, size_t count)
     return mix(digest ^ get_u64(last));
 }
 
-uint64_t store_entry_digest(struct store_bytes key, struct store_bytes value)
+uint64_t store_entry_digest(struct store_bytes value)
 {
-    assert(value.count >= STORE_CRC_BYTES);
-    size_t value_bytes = value.count - STORE_CRC_BYTES;
-    uint64_t digest = mix(UINT64_C(0x9e3779b97f4a7c15) ^ ((uint64_t)key.count << 32 | (uint64_t)value_bytes));
-    digest = digest_bytes(digest, key.at, key.count);
-    return digest_bytes(digest, value.at, value_bytes);
+    assert(value.count >= 8 + STORE_CRC_BYTES);
+    const uint8_t *at = value.at;
+    return mix(get_u64(at) ^ mix(UINT64_C(0x9e3779b97f4a7c15) + get_u32(at + value.count - STORE_CRC_BYTES)));
 }
 
 /* ---- Accounts --------------------------------------------------------------------------------------------------------- */
@@ -159,7 +158,7 @@ uint64_t store_account_digest(const struct account *account)
 {
     uint8_t key[STORE_ACCOUNT_KEY_BYTES], value[STORE_ACCOUNT_VALUE_BYTES];
     store_account_encode(account, key, value);
-    return store_entry_digest((struct store_bytes){key, sizeof(key)}, (struct store_bytes){value, sizeof(value)});
+    return store_entry_digest((struct store_bytes){value, sizeof(value)});
 }
 
 /* ---- Event ids -------------------------------------------------------------------------------------------------------- */
@@ -231,8 +230,8 @@ const char *store_id_decode(struct store_bytes key, struct store_bytes value, st
 uint64_t store_id_digest(const struct store_id *id)
 {
     uint8_t key[STORE_ID_KEY_BYTES_MAX], value[STORE_ID_VALUE_BYTES];
-    size_t key_bytes = store_id_encode(id, key, value);
-    return store_entry_digest((struct store_bytes){key, key_bytes}, (struct store_bytes){value, sizeof(value)});
+    store_id_encode(id, key, value);
+    return store_entry_digest((struct store_bytes){value, sizeof(value)});
 }
 
 /* ---- Arrivals --------------------------------------------------------------------------------------------------------- */

@@ -9,7 +9,7 @@
 
 #include "engine/store.h"
 
-#define STORE_FORMAT_VERSION 1u
+#define STORE_FORMAT_VERSION 2u
 
 enum {
     STORE_CRC_BYTES = 4, /* at the end of every value */
@@ -79,8 +79,8 @@ int store_key_order(struct store_bytes a, struct store_bytes b);
 /* Whether the value's CRC fits, whatever the table. */
 bool store_entry_is_sealed(const struct store_entry *entry);
 
-/* What one entry adds to the digest of its table in store_meta. The CRC at the value's end does not count. */
-uint64_t store_entry_digest(struct store_bytes key, struct store_bytes value);
+/* What one sealed entry of accounts or ids adds to its digest in store_meta. */
+uint64_t store_entry_digest(struct store_bytes value);
 uint64_t store_account_digest(const struct account *account);
 uint64_t store_id_digest(const struct store_id *id);
 

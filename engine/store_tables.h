@@ -1,5 +1,5 @@
 /*
- * store_tables.h — inside the store: an LMDB environment with six tables of bytes. Only store.c speaks to LMDB; store_open.c,
+ * store_tables.h — inside the store: an LMDB environment with seven tables of bytes. Only store.c speaks to LMDB; store_open.c,
  * store_read.c and store_apply.c speak to store.c through this header and know what the bytes mean.
  */
 #ifndef ENGINE_STORE_TABLES_H
@@ -17,13 +17,20 @@
 
 enum store_table {
     STORE_ACCOUNTS,
-    STORE_EVENTS,
+    STORE_NATURAL_IDS,
+    STORE_TEXT_IDS,
     STORE_ARRIVALS,
     STORE_ASSETS,
     STORE_SOURCES,
     STORE_META,
     STORE_TABLE_COUNT,
 };
+
+/* Ids that begin with their time have a table of their own, so that new ones come at its end. */
+static inline enum store_table store_id_table(const struct event_key *key)
+{
+    return key->is_natural ? STORE_NATURAL_IDS : STORE_TEXT_IDS;
+}
 
 /* store_open() with a map of another size: for tests of its growth. */
 settle_status store_open_mapped(int data_fd, const char *data_path, bool write, const uint8_t journal_id[16],

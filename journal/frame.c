@@ -150,6 +150,45 @@ const char *frame_body_fault(struct frame *frame, size_t *ret_offset, uint64_t *
     return NULL;
 }
 
+const char *frame_own_body_fault(struct frame *frame, size_t *ret_offset, uint64_t *ret_seq)
+{
+    const uint8_t *bytes = frame->bytes;
+    const size_t end = frame->length_bytes - FRAME_TRAILER_BYTES;
+    size_t at = FRAME_HEADER_BYTES;
+    uint32_t chain = crc32c(frame->previous_chain, bytes, FRAME_PREVIOUS_CHAIN);
+    uint64_t last_time_us = frame->time_us;
+    struct record_persisted persisted = {0, 0, 0};
+    *ret_seq = frame->first_seq;
+    for (uint32_t i = 0; i < frame->record_count; i++) {
+        *ret_offset = at;
+        const uint16_t length = end - at >= RECORD_HEADER_BYTES ? get_u16(bytes + at + RECORD_LENGTH) : 0;
+        if (length < RECORD_HEADER_BYTES || length > end - at)
+            return "a record's length is out of range";
+        if (get_u32(bytes + at + RECORD_CRC) != record_crc(bytes + at, frame->position + at))
+            return "a record's checksum does not fit";
+        const uint8_t kind = bytes[at + RECORD_KIND];
+        if (kind == RECORD_PERSISTED) {
+            struct record record;
+            const char *fault = record_decode(bytes + at, length, (struct record_base){0, 0}, &record);
+            if (fault != NULL)
+                return fault;
+            persisted = record.u.persisted;
+            last_time_us = persisted.time_us;
+        } else if (kind != RECORD_SOURCE && kind < RECORD_SKIPPABLE) {
+            last_time_us = frame->time_us + get_u32(bytes + at + RECORD_TIME_DELTA);
+        }
+        chain = crc32c(chain, bytes + at + RECORD_CRC, 4);
+        at += length;
+    }
+    *ret_offset = FRAME_CHAIN;
+    if (chain != frame->chain)
+        return "the frame's chain value does not fit its records";
+    frame->last_time_us = last_time_us;
+    frame->persisted_first_seq = persisted.first_seq;
+    frame->persisted_last_seq = persisted.last_seq;
+    return NULL;
+}
+
 struct journal_point frame_end_point(const struct frame *frame, const struct journal_point *before)
 {
     return (struct journal_point){

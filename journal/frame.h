@@ -15,6 +15,9 @@ const char *frame_order_fault(const struct frame *frame, const struct journal_po
  * bytes, sequence numbers, counts, chain. *ret_offset and *ret_seq tell where. NULL (and what the header
  * does not tell is set in *frame) or a sentence. */
 const char *frame_body_fault(struct frame *frame, size_t *ret_offset, uint64_t *ret_seq);
+/* The same of a frame that this process sealed itself: what may have happened to it since is seen by its checksums and its
+ * chain; the form of its records is not looked at again. */
+const char *frame_own_body_fault(struct frame *frame, size_t *ret_offset, uint64_t *ret_seq);
 /* The point behind a checked frame. */
 struct journal_point frame_end_point(const struct frame *frame, const struct journal_point *before);
 

@@ -28,6 +28,7 @@ struct journal_reader {
     size_t segment_index;
     bool is_own;         /* of the writer's process: own_limit tells what is durable, not the lock */
     uint64_t own_limit;  /* UINT64_MAX = none */
+    uint64_t own_position; /* frames from here on were sealed by this process; UINT64_MAX = none */
     uint64_t live_limit; /* another process's watermark; UINT64_MAX = no writer lives */
     uint8_t *window;
     size_t window_capacity, window_count;
@@ -162,7 +163,8 @@ static settle_status reader_open(int data_fd, const struct mem *mem, bool is_own
     if (reader == NULL)
         return fail(error, SETTLE_E_NO_MEMORY, "no memory for a journal reader");
     *reader = (struct journal_reader){.mem = mem, .data_fd = data_fd, .journal_fd = -1, .segment_fd = -1,
-                                      .is_own = is_own, .own_limit = UINT64_MAX, .live_limit = UINT64_MAX};
+                                      .is_own = is_own, .own_limit = UINT64_MAX, .own_position = UINT64_MAX,
+                                      .live_limit = UINT64_MAX};
     settle_status status = dir_open_at(data_fd, "journal", false, &reader->journal_fd, error);
     if (status == SETTLE_OK)
         status = journal_reader_refresh(reader, error);
@@ -215,6 +217,12 @@ settle_status journal_reader_limit(struct journal_reader *reader, uint64_t posit
     if (reader->window_position + reader->window_count > position)
         reader->window_count = 0;
     return SETTLE_OK;
+}
+
+void journal_reader_trust(struct journal_reader *reader, uint64_t position)
+{
+    assert(reader->is_own);
+    reader->own_position = position;
 }
 
 const struct journal_tail *journal_reader_tail(const struct journal_reader *reader)
@@ -327,7 +335,7 @@ static settle_status rest_examine(struct journal_reader *r, const struct journal
         return corrupt_at(r, error, point->position, point->next_seq, "the segment file is longer than a segment");
     for (uint64_t at = offset; at < bytes_on_disk; at += WINDOW_BYTES_MIN) {
         size_t count = bytes_on_disk - at < WINDOW_BYTES_MIN ? (size_t)(bytes_on_disk - at) : WINDOW_BYTES_MIN;
-        const uint8_t *bytes;
+        const uint8_t *bytes = NULL;
         r->window_count = 0;
         status = window_get(r, point->position - offset + at, count, &bytes, error);
         if (status != SETTLE_OK)
@@ -360,7 +368,7 @@ static settle_status classify_tail(struct journal_reader *r, const struct journa
         return SETTLE_E_END;
     const char *reason = NULL;
     if (last - offset <= FRAME_BYTES_MAX) {
-        const uint8_t *bytes;
+        const uint8_t *bytes = NULL;
         status = window_get(r, point->position, (size_t)(last - offset), &bytes, error);
         if (status != SETTLE_OK)
             return status;
@@ -401,7 +409,7 @@ static settle_status frame_at(struct journal_reader *r, uint64_t position, uint6
                               const char **ret_fault, uint64_t *ret_fault_position, uint64_t *ret_seq,
                               settle_error *error)
 {
-    const uint8_t *bytes;
+    const uint8_t *bytes = NULL;
     *ret_fault_position = position;
     settle_status status = window_get(r, position, FRAME_HEADER_BYTES, &bytes, error);
     if (status != SETTLE_OK)
@@ -421,7 +429,8 @@ static settle_status frame_at(struct journal_reader *r, uint64_t position, uint6
         return status;
     frame.bytes = bytes;
     size_t offset = 0;
-    *ret_fault = frame_body_fault(&frame, &offset, ret_seq);
+    *ret_fault = position >= r->own_position ? frame_own_body_fault(&frame, &offset, ret_seq)
+                                             : frame_body_fault(&frame, &offset, ret_seq);
     if (*ret_fault != NULL)
         *ret_fault_position = position + offset;
     else

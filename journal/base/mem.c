@@ -48,6 +48,18 @@ void *mem_alloc(const struct mem *mem, size_t count, size_t size)
     return memory;
 }
 
+void *mem_alloc_table(const struct mem *mem, size_t count, size_t size)
+{
+    assert(mem != NULL && mem->reallocate != NULL);
+    size_t bytes;
+    if (!total_bytes(count, size, &bytes))
+        return NULL;
+    void *memory = mem->reallocate(mem->context, NULL, bytes);
+    if (memory != NULL)
+        memset(memory, 0, bytes);
+    return memory;
+}
+
 void *mem_resize(const struct mem *mem, void *take_memory, size_t count, size_t size)
 {
     assert(mem != NULL && mem->reallocate != NULL);

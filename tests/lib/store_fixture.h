@@ -209,7 +209,8 @@ struct raw {
 
 static inline void raw_begin(struct raw *raw, const struct fixture *fixture)
 {
-    static const char *const names[STORE_TABLE_COUNT] = {"accounts", "events", "arrivals", "assets", "sources", "meta"};
+    static const char *const names[STORE_TABLE_COUNT] = {"accounts", "natural_ids", "text_ids", "arrivals",
+                                                         "assets",   "sources",     "meta"};
     char path[TEMPDIR_PATH_BYTES];
     tempdir_join(path, fixture->path, STORE_DIRECTORY);
     FIXTURE_CHECK(mdb_env_create(&raw->env) == 0);

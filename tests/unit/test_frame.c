@@ -96,6 +96,45 @@ Test(frame, what_was_sealed_comes_back)
     cr_assert_not(frame_next_record(&frame, &at, &record));
 }
 
+/* ---- Frames of our own: checksums and chain alone ---------------------------------------------------------------- */
+
+static const char *own_fault_of(const uint8_t *bytes, struct frame *ret_frame)
+{
+    size_t offset;
+    uint64_t seq;
+    const char *fault = frame_header_fault(bytes, id, POSITION, ret_frame);
+    ret_frame->bytes = bytes;
+    return fault != NULL ? fault : frame_own_body_fault(ret_frame, &offset, &seq);
+}
+
+Test(frame, of_our_own_it_tells_what_the_full_check_tells)
+{
+    struct draft draft;
+    struct frame full, own;
+    size_t offset;
+    uint64_t seq;
+    draft_sample(&draft);
+    cr_assert_null(fault_of(draft.bytes, &full, &offset, &seq));
+    cr_assert_null(own_fault_of(draft.bytes, &own));
+    const struct journal_point before = {.position = POSITION, .next_seq = FIRST_SEQ, .chain = PREVIOUS_CHAIN};
+    struct journal_point a = frame_end_point(&full, &before), b = frame_end_point(&own, &before);
+    cr_assert_eq(memcmp(&a, &b, offsetof(struct journal_point, chain) + 4), 0);
+    cr_assert_eq(own.persisted_first_seq, full.persisted_first_seq);
+}
+
+Test(frame, of_our_own_every_flipped_bit_of_its_header_and_records_is_seen)
+{
+    struct draft draft;
+    struct frame frame;
+    draft_sample(&draft);
+    for (size_t bit = 0; bit < 8 * draft.used; bit++) {
+        draft.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        cr_assert_not_null(own_fault_of(draft.bytes, &frame), "bit %zu", bit);
+        draft.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+    cr_assert_null(own_fault_of(draft.bytes, &frame));
+}
+
 Test(frame, records_may_end_just_before_the_trailer)
 {
     /* All of a frame's last 64 bytes: from as much padding as there can be to none. */

@@ -78,7 +78,8 @@ static settle_status walk_table(struct store_snapshot *snapshot, enum store_tabl
     struct store_meta meta;
     switch (table) {
     case STORE_ACCOUNTS: return store_accounts_walk(snapshot, 0, take_account, NULL, error);
-    case STORE_EVENTS: return store_ids_walk(snapshot, take_id, NULL, error);
+    case STORE_NATURAL_IDS:
+    case STORE_TEXT_IDS: return store_ids_walk(snapshot, take_id, NULL, error);
     case STORE_ARRIVALS: return store_arrivals_walk(snapshot, 4096, take_position, NULL, error);
     case STORE_ASSETS: return store_assets_walk(snapshot, take_asset, NULL, error);
     case STORE_SOURCES: return store_sources_walk(snapshot, take_source, NULL, error);
@@ -95,7 +96,7 @@ static settle_status get_entry(struct store_snapshot *snapshot, enum store_table
     struct store_id id = natural_id(1733856600000, SETTLE_DEPOSIT, 1001, 2, 1);
     switch (table) {
     case STORE_ACCOUNTS: return store_account_get(snapshot, 1001, 2, &account, error);
-    case STORE_EVENTS: return store_id_get(snapshot, &id.key, &position, error);
+    case STORE_NATURAL_IDS: return store_id_get(snapshot, &id.key, &position, error);
     case STORE_SOURCES: return store_source_get(snapshot, (settle_text){long_name, name_bytes}, &entry, error);
     default: return walk_table(snapshot, table, error);
     }
@@ -112,7 +113,7 @@ static settle_status write_over(struct fixture *f, enum store_table table, size_
     EXPECT_OK(accounts_init(&accounts, &mem_libc, 8));
     put_sample(&accounts, &account);
     batch.accounts = table == STORE_ACCOUNTS ? &accounts : NULL;
-    batch.id_count = table == STORE_EVENTS;
+    batch.id_count = table == STORE_NATURAL_IDS;
     batch.asset_count = table == STORE_ASSETS;
     batch.source_count = table == STORE_SOURCES;
     f->position += 1000000;
@@ -165,7 +166,7 @@ Test(store_damage, every_byte_of_an_account)
 }
 Test(store_damage, every_byte_of_an_event_id)
 {
-    flip_every_byte(STORE_EVENTS, 9);
+    flip_every_byte(STORE_NATURAL_IDS, 9);
 }
 Test(store_damage, every_byte_of_an_arrival)
 {
@@ -207,7 +208,7 @@ Test(store_damage, a_missing_entry_is_seen_by_the_count)
     size_t key_bytes;
     struct fixture f;
     make_store(&f, 9);
-    for (enum store_table table = STORE_ACCOUNTS; table <= STORE_EVENTS; table++) {
+    for (enum store_table table = STORE_ACCOUNTS; table <= STORE_NATURAL_IDS; table++) {
         size_t value_bytes = raw_first(&f, table, key, &key_bytes, value, sizeof(value));
         raw_delete(&f, table, key, key_bytes);
         expect_status_of_walk(&f, table, SETTLE_E_CORRUPT, "it holds 0 ");
@@ -227,8 +228,8 @@ Test(store_damage, an_older_or_foreign_entry_is_seen_by_the_digest)
     raw_put(&f, STORE_ACCOUNTS, key, STORE_ACCOUNT_KEY_BYTES, value, STORE_ACCOUNT_VALUE_BYTES);
     expect_status_of_walk(&f, STORE_ACCOUNTS, SETTLE_E_CORRUPT, "digest of its accounts");
     struct store_id other = natural_id(1733856600000, SETTLE_DEPOSIT, 1001, 2, 4097);
-    raw_put(&f, STORE_EVENTS, key, store_id_encode(&other, key, value), value, STORE_ID_VALUE_BYTES);
-    expect_status_of_walk(&f, STORE_EVENTS, SETTLE_E_CORRUPT, "digest of its event ids");
+    raw_put(&f, STORE_NATURAL_IDS, key, store_id_encode(&other, key, value), value, STORE_ID_VALUE_BYTES);
+    expect_status_of_walk(&f, STORE_NATURAL_IDS, SETTLE_E_CORRUPT, "digest of its event ids");
     fixture_close(&f);
 }
 
@@ -265,7 +266,7 @@ Test(store_damage, another_format_version_is_refused_by_number)
     raw_put(&f, STORE_META, key, key_bytes, value, value_bytes);
     for (int write = 0; write < 2; write++) {
         EXPECT_STATUS(fixture_reopen(&f, write != 0), SETTLE_E_CORRUPT);
-        cr_assert(strstr(fixture_error.text, "format version 7") && strstr(fixture_error.text, "knows 1"), "%s",
+        cr_assert(strstr(fixture_error.text, "format version 7") && strstr(fixture_error.text, "knows 2"), "%s",
                   fixture_error.text);
     }
     raw_delete(&f, STORE_META, key, key_bytes);

@@ -136,7 +136,7 @@ Test(store_format, meta_has_these_bytes)
     uint8_t value[STORE_META_VALUE_BYTES];
     store_meta_encode(&sample_meta, value);
     expect_hex(value, sizeof(value),
-               "01000000"
+               "02000000"
                "00000000"
                "0102030405060708090a0b0c0d0e0f10"
                "0110000000000000"
@@ -151,7 +151,7 @@ Test(store_format, meta_has_these_bytes)
                "f8f7f6f5f4f3f2f1"
                "e8e7e6e5e4e3e2e1"
                "0990000000000000"
-               "cc71250e");
+               "9c554e71");
     cr_assert_eq(store_meta_version((struct store_bytes){value, sizeof(value)}), STORE_FORMAT_VERSION);
     cr_assert_eq(store_meta_version((struct store_bytes){value, 3}), 0);
 }
@@ -159,9 +159,9 @@ Test(store_format, meta_has_these_bytes)
 Test(store_format, digests_have_these_values)
 {
     struct store_id id = text("trade_T-1", 5);
-    cr_assert_eq(store_account_digest(&sample), UINT64_C(0x5aa2c63e3dfffa36), "%016llx",
+    cr_assert_eq(store_account_digest(&sample), UINT64_C(0x92dd36623ac127ba), "%016llx",
                  (unsigned long long)store_account_digest(&sample));
-    cr_assert_eq(store_id_digest(&id), UINT64_C(0x8575d3849926d419), "%016llx",
+    cr_assert_eq(store_id_digest(&id), UINT64_C(0xd4d1034424ee2aed), "%016llx",
                  (unsigned long long)store_id_digest(&id));
 }
 
@@ -400,30 +400,30 @@ Test(store_format, every_other_length_is_seen)
 
 /* ---- Digests ------------------------------------------------------------------------------------------------------------------- */
 
-Test(store_format, each_bit_of_an_entry_changes_its_digest_but_its_crc_does_not)
+/* Without sealing again only the CRC and the first bytes count; sealed again, every bit of key and value does. */
+Test(store_format, each_bit_of_a_sealed_entry_changes_its_digest)
 {
-    static struct entry entry;
-    for (enum kind kind = 0; kind < KINDS; kind++) {
-        encode(kind, &entry);
-        struct store_bytes key = {entry.key, entry.key_bytes}, value = {entry.value, entry.value_bytes};
-        uint64_t digest = store_entry_digest(key, value);
-        for (size_t bit = 0; bit < 8 * (entry.key_bytes + entry.value_bytes); bit++) {
-            size_t byte = bit / 8;
-            uint8_t *at = byte < entry.key_bytes ? &entry.key[byte] : &entry.value[byte - entry.key_bytes];
-            bool in_crc = byte >= entry.key_bytes + entry.value_bytes - STORE_CRC_BYTES;
-            *at ^= (uint8_t)(1u << bit % 8);
-            cr_assert_eq(store_entry_digest(key, value) == digest, in_crc, "kind %d bit %zu", (int)kind, bit);
-            *at ^= (uint8_t)(1u << bit % 8);
-        }
+    uint64_t digest = store_account_digest(&sample), digests[2] = {digest, digest};
+    for (size_t bit = 0; bit < 8 * sizeof sample; bit++) {
+        struct account other = sample;
+        ((uint8_t *)&other)[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        size_t at = bit / 8;
+        bool is_stored = at < offsetof(struct account, flags) ||
+                         (at >= offsetof(struct account, available) && at < offsetof(struct account, last_position) + 8);
+        cr_assert_eq(store_account_digest(&other) != digest, is_stored, "bit %zu of an account", bit);
     }
-}
-
-Test(store_format, a_byte_that_moves_from_value_to_key_changes_the_digest)
-{
-    const char bytes[] = "abcdefgh0000";
-    uint64_t one = store_entry_digest((struct store_bytes){bytes, 4}, (struct store_bytes){bytes + 4, 8});
-    uint64_t other = store_entry_digest((struct store_bytes){bytes, 5}, (struct store_bytes){bytes + 5, 7});
-    cr_assert_neq(one, other);
-    uint64_t padded = store_entry_digest((struct store_bytes){"a\0", 2}, (struct store_bytes){bytes + 8, 4});
-    cr_assert_neq(padded, store_entry_digest((struct store_bytes){"a", 1}, (struct store_bytes){bytes + 8, 4}));
+    const struct store_id ids[] = {natural(1733856600000, 1001, 2, 4096), text("trade_T-1", 4096)};
+    for (size_t i = 0; i < 2; i++) {
+        digests[i] = store_id_digest(&ids[i]);
+        struct store_id other = ids[i];
+        other.position ^= UINT64_C(1) << 63;
+        cr_assert_neq(store_id_digest(&other), digests[i]);
+        other = ids[i];
+        if (i == 0)
+            other.key.ts_ms ^= 1;
+        else
+            other.key.text[0] ^= 1;
+        cr_assert_neq(store_id_digest(&other), digests[i]);
+    }
+    cr_assert_neq(digests[0], digests[1]);
 }

@@ -145,3 +145,33 @@ Test(store_sort, arrivals_and_accounts_sort_as_their_keys)
         cr_assert(memcmp(a, b, STORE_ACCOUNT_KEY_BYTES) <= 0);
     }
 }
+
+/* Prefixes are the first 16 bytes of a text: these differ behind them only. */
+Test(store_sort, ids_that_differ_late_are_in_order_too)
+{
+    static struct store_id ids[COUNT_MAX];
+    state = 88172645463325252u;
+    for (size_t count = 2; count <= 1000; count *= 2) {
+        for (size_t i = 0; i < count; i++) {
+            ids[i] = (struct store_id){.position = i + 1};
+            ids[i].key.text_bytes = 18 + random_below(40);
+            memset(ids[i].key.text, 'a', sizeof ids[i].key.text);
+            ids[i].key.text[15] = (char)('a' + random_below(2));
+            ids[i].key.text[16 + random_below(2)] = (char)('a' + random_below(26));
+        }
+        expect_sorted(ids, count);
+    }
+}
+
+Test(store_sort, what_is_in_order_stays_and_what_is_backwards_is_turned)
+{
+    static struct store_id ids[COUNT_MAX];
+    for (int backwards = 0; backwards < 2; backwards++) {
+        for (size_t i = 0; i < COUNT_MAX; i++) {
+            uint64_t ts_ms = backwards ? COUNT_MAX - i : i;
+            ids[i] = (struct store_id){.key = {.is_natural = true, .type = SETTLE_DEPOSIT, .user = 1, .asset = 1, .ts_ms = ts_ms},
+                                       .position = i + 1};
+        }
+        expect_sorted(ids, COUNT_MAX);
+    }
+}

@@ -13,13 +13,17 @@
 #include "engine/validate.h"
 #include "journal/base/status.h"
 
-/* Events are prepared and applied in groups: their ids and accounts are on the way into the cache while others are applied,
- * and one reading of the clock serves them all. */
-#define GROUP_EVENTS 16
+/* One reading of the clock serves this many events. */
+#define CLOCK_EVENTS 16
+/* While an event is applied, the id and the slots of the accounts of the one so far behind it are on the way into the cache,
+ * and halfway the accounts themselves. */
+#define AHEAD_EVENTS 16
 
 struct prepared {
     struct event_key key;
     uint64_t hash;
+    uint32_t account_count;
+    uint64_t account_hashes[4];
 };
 
 /* A view of the store may not outlive the mutex: what it does not see may have left the id table meanwhile. */
@@ -127,7 +131,7 @@ static settle_status store_find(settle *e, const struct event_key *key, struct e
                                 uint64_t *ret_position, settle_error *error)
 {
     *ret_position = 0;
-    if (e->applied.position == 0 || (key->is_natural && key->ts_ms > e->applied_natural_ts_max_ms))
+    if (e->applied.position == 0 || id_bounds_are_passed(&e->applied_bounds, key))
         return SETTLE_OK;
     settle_status status = SETTLE_OK;
     if (!e->snapshot_is_fresh)
@@ -172,7 +176,6 @@ static settle_status id_find(settle *e, const struct event_key *key, uint64_t ha
 static void find_parties(const settle *e, const settle_event *event, struct parties *ret_parties)
 {
     const struct accounts *accounts = &e->accounts;
-    *ret_parties = (struct parties){.asset = NULL};
     if (event->type != SETTLE_TRADE) {
         const settle_transfer *transfer = &event->u.transfer;
         ret_parties->asset = registry_asset_by_id(&e->names, transfer->asset);
@@ -202,7 +205,9 @@ static void record_decision(settle *e, const struct verdict *verdict, uint64_t s
                                                   verdict->leg_count));
     for (uint32_t i = 0; i < verdict->leg_count; i++) {
         const settle_leg *leg = &verdict->legs[i];
-        struct account *account = accounts_upsert(&e->accounts, leg->user, leg->asset);
+        struct account *account = verdict->accounts[i];
+        if (account == NULL)
+            account = accounts_upsert(&e->accounts, leg->user, leg->asset);
         assert(account_leg_fault(account, leg, true) == NULL);
         account_take_leg(account, leg, seq, event_position);
     }
@@ -214,7 +219,7 @@ static void record_event(settle *e, const settle_event *event, uint64_t hash, co
 {
     uint64_t seq = e->next_seq, position = frame_position_at_end(e->open);
     uint32_t seq_delta = (uint32_t)(seq - e->open->frame.first_seq);
-    struct verdict verdict = {.reason = SETTLE_REASON_NONE};
+    struct verdict verdict; /* not set to zeros, which would take as long as the rules */
     if (first_position == 0) {
         struct parties parties;
         find_parties(e, event, &parties);
@@ -286,7 +291,7 @@ static settle_status apply_event(settle *e, const settle_event *event, const str
 }
 
 /* The balances that an event may touch but those of the system, which are always in the cache. */
-static size_t account_hashes(const settle_event *event, uint64_t ret_hashes[4])
+static uint32_t account_hashes(const settle_event *event, uint64_t ret_hashes[4])
 {
     if (event->type != SETTLE_TRADE) {
         ret_hashes[0] = accounts_hash(event->u.transfer.user, event->u.transfer.asset);
@@ -300,20 +305,20 @@ static size_t account_hashes(const settle_event *event, uint64_t ret_hashes[4])
     return 4;
 }
 
-static void prepare_group(const settle *e, const settle_event *events, size_t count, struct prepared *ret_prepared)
+static void prepare(const settle *e, const settle_event *event, struct prepared *ret_prepared)
 {
-    uint64_t hashes[4 * GROUP_EVENTS];
-    size_t hash_count = 0;
-    for (size_t i = 0; i < count; i++) {
-        event_key_of(&events[i], &ret_prepared[i].key);
-        ret_prepared[i].hash = event_key_hash(&ret_prepared[i].key, e->id_seed);
-        ids_prefetch(&e->ids, ret_prepared[i].hash);
-        hash_count += account_hashes(&events[i], hashes + hash_count);
-    }
-    for (size_t i = 0; i < hash_count; i++)
-        accounts_prefetch(&e->accounts, hashes[i]);
-    for (size_t i = 0; i < hash_count; i++)
-        accounts_prefetch_account(&e->accounts, hashes[i]);
+    event_key_of(event, &ret_prepared->key);
+    ret_prepared->hash = event_key_hash(&ret_prepared->key, e->id_seed);
+    ids_prefetch(&e->ids, ret_prepared->hash);
+    ret_prepared->account_count = account_hashes(event, ret_prepared->account_hashes);
+    for (uint32_t i = 0; i < ret_prepared->account_count; i++)
+        accounts_prefetch(&e->accounts, ret_prepared->account_hashes[i]);
+}
+
+static void prefetch_accounts(const settle *e, const struct prepared *prepared)
+{
+    for (uint32_t i = 0; i < prepared->account_count; i++)
+        accounts_prefetch_account(&e->accounts, prepared->account_hashes[i]);
 }
 
 /* ---- Batches ---- */
@@ -338,14 +343,18 @@ static settle_status apply_batch(settle *e, const settle_event *events, size_t c
     settle_status status = engine_check(e, error);
     if (status == SETTLE_OK)
         status = check_forms(e, events, count, error);
-    struct prepared prepared[GROUP_EVENTS];
+    struct prepared prepared[2 * AHEAD_EVENTS];
     settle_error cause = {.status = SETTLE_OK};
+    for (size_t i = 0; i < count && i < AHEAD_EVENTS && status == SETTLE_OK; i++)
+        prepare(e, &events[i], &prepared[i]);
     for (size_t i = 0; i < count && status == SETTLE_OK; i++) {
-        if (i % GROUP_EVENTS == 0) {
+        if (i % CLOCK_EVENTS == 0)
             clock_now_us(&e->clock);
-            prepare_group(e, events + i, count - i < GROUP_EVENTS ? count - i : GROUP_EVENTS, prepared);
-        }
-        status = apply_event(e, &events[i], &prepared[i % GROUP_EVENTS], &ret_results[i], &cause);
+        if (count - i > AHEAD_EVENTS)
+            prepare(e, &events[i + AHEAD_EVENTS], &prepared[(i + AHEAD_EVENTS) % (2 * AHEAD_EVENTS)]);
+        if (count - i > AHEAD_EVENTS / 2)
+            prefetch_accounts(e, &prepared[(i + AHEAD_EVENTS / 2) % (2 * AHEAD_EVENTS)]);
+        status = apply_event(e, &events[i], &prepared[i % (2 * AHEAD_EVENTS)], &ret_results[i], &cause);
         if (status == SETTLE_OK)
             continue;
         if (i > 0 || status != SETTLE_E_NO_MEMORY)

@@ -48,8 +48,7 @@ static settle_status checkpoint_step(settle *e, struct journal_point *point, set
 static void applied_set(settle *e, const struct journal_point *point)
 {
     e->applied = *point;
-    if (e->projection.natural_ts_max_ms > e->applied_natural_ts_max_ms)
-        e->applied_natural_ts_max_ms = e->projection.natural_ts_max_ms;
+    id_bounds_join(&e->applied_bounds, &e->projection.bounds);
 }
 
 settle_status checkpoint_recover(settle *engine, settle_error *error)

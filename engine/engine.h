@@ -79,7 +79,7 @@ struct settle {
     struct journal_reader *follower;      /* the checkpoint thread's */
     struct journal_point applied;         /* what the store holds */
     uint64_t acknowledged_position;       /* what the writer before this one told of, by its watermark */
-    uint64_t applied_natural_ts_max_ms;
+    struct id_bounds applied_bounds;      /* of the ids the store holds */
 };
 
 /* ---- settle.c ---- */

@@ -41,7 +41,7 @@ void projection_clear(struct projection *projection)
     projection->names.mem = projection->mem;
     projection->id_count = projection->arrival_count = 0;
     projection->event_count = 0;
-    projection->natural_ts_max_ms = 0;
+    projection->bounds = (struct id_bounds){.natural_ts_ms = 0};
 }
 
 const char *account_leg_fault(const struct account *account, const settle_leg *leg, bool is_complete)
@@ -106,8 +106,7 @@ static settle_status add_id(struct projection *p, const struct record *consumed,
     struct store_id *id = &p->ids[p->id_count++];
     event_key_of(&consumed->u.consumed, &id->key);
     id->position = consumed->position;
-    if (id->key.is_natural && id->key.ts_ms > p->natural_ts_max_ms)
-        p->natural_ts_max_ms = id->key.ts_ms;
+    id_bounds_add(&p->bounds, &id->key);
     return SETTLE_OK;
 }
 
@@ -155,40 +154,41 @@ static void prefetch_accounts(const struct projection *p, const struct frame *fr
 settle_status projection_add(struct projection *projection, const struct frame *frame, settle_error *error)
 {
     struct projection *p = projection;
-    struct record record, consumed = {.kind = 0};
+    struct record records[2], *consumed = &records[1], *record = &records[0];
     size_t offset = 0, ahead_slots = FRAME_HEADER_BYTES, ahead_accounts = FRAME_HEADER_BYTES;
     settle_status status = SETTLE_OK;
     prefetch_accounts(p, frame, &ahead_slots, PREFETCH_SLOTS, accounts_prefetch);
     prefetch_accounts(p, frame, &ahead_accounts, PREFETCH_ACCOUNTS, accounts_prefetch_account);
-    while (status == SETTLE_OK && frame_next_record(frame, &offset, &record)) {
+    while (status == SETTLE_OK && frame_next_record(frame, &offset, record)) {
         prefetch_accounts(p, frame, &ahead_slots, 1, accounts_prefetch);
         prefetch_accounts(p, frame, &ahead_accounts, 1, accounts_prefetch_account);
-        switch (record.kind) {
-        case RECORD_CONSUMED:
+        switch (record->kind) {
+        case RECORD_CONSUMED: /* it stays, and what follows goes into the other */
             consumed = record;
+            record = record == &records[0] ? &records[1] : &records[0];
             p->event_count++;
             break;
         case RECORD_VALIDATED:
-            status = add_legs(p, &record, consumed.position, error);
+            status = add_legs(p, record, consumed->position, error);
             if (status == SETTLE_OK && p->wants_ids)
-                status = add_id(p, &consumed, error);
+                status = add_id(p, consumed, error);
             break;
         case RECORD_REJECTED:
             if (p->wants_ids)
-                status = add_id(p, &consumed, error);
+                status = add_id(p, consumed, error);
             break;
         case RECORD_DUPLICATE:
         case RECORD_CONFLICT:
-            status = add_arrival(p, &record, consumed.position, error);
+            status = add_arrival(p, record, consumed->position, error);
             break;
         case RECORD_ASSET:
-            status = registry_asset_add(&p->names, &record.u.asset, error);
+            status = registry_asset_add(&p->names, &record->u.asset, error);
             if (status == SETTLE_E_CONFLICT)
-                status = fail_at(error, SETTLE_E_CORRUPT, "journal", record.position, frame->first_seq,
+                status = fail_at(error, SETTLE_E_CORRUPT, "journal", record->position, frame->first_seq,
                                  "an asset is declared twice with different values");
             break;
         case RECORD_SOURCE:
-            status = add_source(p, &record.u.source, error);
+            status = add_source(p, &record->u.source, error);
             break;
         case RECORD_PERSISTED:
         case RECORD_SKIPPABLE:

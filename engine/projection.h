@@ -17,7 +17,7 @@ struct projection {
     size_t arrival_count, arrival_capacity;
     struct registry names; /* assets and sources seen in the stretch */
     uint64_t event_count;
-    uint64_t natural_ts_max_ms;
+    struct id_bounds bounds; /* of the ids */
 };
 
 settle_status projection_init(struct projection *projection, const struct mem *mem, bool wants_ids);

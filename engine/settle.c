@@ -272,7 +272,7 @@ static settle_status applied_load(settle *e, settle_error *error)
     if (status != SETTLE_OK)
         return status;
     e->applied = meta.point;
-    e->applied_natural_ts_max_ms = meta.max_natural_ts_ms;
+    e->applied_bounds = meta.bounds;
     if (e->applied.position == 0)
         journal_reader_begin(e->follower, &e->applied);
     return SETTLE_OK;
@@ -282,7 +282,7 @@ static settle_status applied_load(settle *e, settle_error *error)
 static settle_status journal_walk_all(settle *e, struct journal_point *ret_end, settle_error *error)
 {
     journal_reader_begin(e->follower, &e->applied);
-    e->applied_natural_ts_max_ms = 0;
+    e->applied_bounds = (struct id_bounds){.natural_ts_ms = 0};
     return journal_walk(e, ret_end, error);
 }
 

@@ -15,12 +15,21 @@
 
 struct store;
 
+/* The greatest ids of a set: one beyond them is not in it, and need not be looked up. Ids that count upwards always are. */
+struct id_bounds {
+    uint64_t natural_ts_ms;                /* of the natural ids */
+    char text[SETTLE_EVENT_ID_BYTES_MAX]; /* of the others, in the order of their bytes; zeros behind it */
+};
+bool id_bounds_are_passed(const struct id_bounds *bounds, const struct event_key *key);
+void id_bounds_add(struct id_bounds *bounds, const struct event_key *key);
+void id_bounds_join(struct id_bounds *bounds, const struct id_bounds *more);
+
 struct store_meta {
     uint8_t journal_id[16];
     struct journal_point point; /* everything before it is in the store; position 0 = an empty store */
     uint64_t account_count, id_count;
     uint64_t account_digest, id_digest; /* sums mod 2^64 over all entries: independent of their order */
-    uint64_t max_natural_ts_ms;         /* greatest ts of a natural id in the store; a greater one is not in it */
+    struct id_bounds bounds;            /* of the ids in the store */
 };
 
 /* One new id, or one later arrival of a known one. */

@@ -15,7 +15,7 @@
 #include <assert.h>
 #include <string.h>
 
-enum { PREFETCH_ACCOUNTS = 8 }; /* sorted by key they are anywhere in memory */
+enum { PREFETCH = 8 }; /* sorted by key they are anywhere in memory */
 
 /* A batch, sorted. */
 struct plan {
@@ -75,8 +75,7 @@ static settle_status put_id(struct store_writer *writer, const struct store_id *
     }
     meta->id_count++;
     meta->id_digest += store_entry_digest(value);
-    if (id->key.is_natural && id->key.ts_ms > meta->max_natural_ts_ms)
-        meta->max_natural_ts_ms = id->key.ts_ms;
+    id_bounds_add(&meta->bounds, &id->key);
     return SETTLE_OK;
 }
 
@@ -156,12 +155,15 @@ static settle_status write_batch(struct store_writer *writer, const void *contex
     if (batch->point.position <= meta.point.position)
         return fail_at(error, SETTLE_E_INVALID, STORE_DATA_FILE, 0, 0, "the store is already at or behind this point");
     for (size_t i = 0; i < plan->account_count && status == SETTLE_OK; i++) {
-        if (plan->account_count - i > PREFETCH_ACCOUNTS)
-            __builtin_prefetch(plan->accounts[i + PREFETCH_ACCOUNTS].element);
+        if (plan->account_count - i > PREFETCH)
+            __builtin_prefetch(plan->accounts[i + PREFETCH].element);
         status = put_account(writer, plan->accounts[i].element, &meta, error);
     }
-    for (size_t i = 0; i < batch->id_count && status == SETTLE_OK; i++)
+    for (size_t i = 0; i < batch->id_count && status == SETTLE_OK; i++) {
+        if (batch->id_count - i > PREFETCH)
+            __builtin_prefetch(plan->ids[i + PREFETCH].element);
         status = put_id(writer, plan->ids[i].element, &meta, error);
+    }
     for (size_t i = 0; i < batch->arrival_count && status == SETTLE_OK; i++)
         status = put_arrival(writer, plan->arrivals[i].element, error);
     for (size_t i = 0; i < batch->asset_count && status == SETTLE_OK; i++)
@@ -206,10 +208,21 @@ static void plan_sort(struct plan *plan)
     }
     store_sort(plan->accounts, plan->spare, plan->account_count, store_account_sort_compare);
     /* Natural ids in front, the others behind: two tables, and each kind's prefixes differ in few bytes. */
-    size_t natural = 0, text = batch->id_count;
+    size_t natural = 0, text = batch->id_count, shared = SETTLE_EVENT_ID_BYTES_MAX;
+    const struct store_id *first = NULL;
+    for (size_t i = 0; i < batch->id_count; i++) {
+        const struct store_id *id = &batch->ids[i];
+        plan->ids[id->key.is_natural ? natural++ : --text].element = id;
+        if (id->key.is_natural)
+            continue;
+        if (first == NULL) {
+            first = id;
+            shared = id->key.text_bytes;
+        }
+        shared = store_id_shared_bytes(first, shared, id);
+    }
     for (size_t i = 0; i < batch->id_count; i++)
-        plan->ids[batch->ids[i].key.is_natural ? natural++ : --text] =
-            (struct store_sort_item){store_id_sort_prefix(&batch->ids[i]), &batch->ids[i]};
+        plan->ids[i].prefix = store_id_sort_prefix(plan->ids[i].element, i < natural ? 0 : shared);
     store_sort(plan->ids, plan->spare, natural, store_id_sort_compare);
     store_sort(plan->ids + text, plan->spare, batch->id_count - text, store_id_sort_compare);
     for (size_t i = 0; i < batch->arrival_count; i++)

@@ -23,7 +23,7 @@
  *             value 00 format version u32 · 04 zero u32 · 08 journal id, 16 bytes · then the point: 24 position u64 ·
  *                   32 next seq u64 · 40 persisted seq u64 · 48 time_us u64 · 56 frame position u64 · 64 chain u32 ·
  *                   68 zero u32 · 72 accounts u64 · 80 ids u64 · 88 digest of accounts u64 · 96 digest of events u64 ·
- *                   104 greatest natural ts_ms u64 · 112 crc u32                                            (116)
+ *                   104 greatest natural ts_ms u64 · 112 greatest other id, zero padded to 64 bytes · 176 crc u32 (180)
  *
  * The digest of a table is the sum mod 2^64 of its entries' digests: it tells a lost entry, one too many, and an old one in the
  * place of a newer. An entry's is the splitmix64 finaliser over the value's first 8 bytes and the CRC, which covers all.
@@ -42,7 +42,7 @@ enum { NAME_PREFIX_BYTES = 400, NAME_LONG_KEY_BYTES = 1 + NAME_PREFIX_BYTES + 8 
 _Static_assert((int)NAME_LONG_KEY_BYTES <= (int)STORE_SOURCE_KEY_BYTES_MAX, "one buffer holds either kind of key");
 _Static_assert((int)STORE_SOURCE_KEY_BYTES_MAX <= 511, "LMDB's longest key");
 _Static_assert((int)NAME_PREFIX_BYTES < (int)STORE_SOURCE_NAME_SHORT_BYTES_MAX, "a long name has its prefix");
-_Static_assert(sizeof(struct journal_point) == 48 && sizeof(struct store_meta) == 104 && sizeof(struct account) == 80,
+_Static_assert(sizeof(struct journal_point) == 48 && sizeof(struct store_meta) == 168 && sizeof(struct account) == 80,
                "a new member needs its bytes here");
 _Static_assert(STORE_ASSET_VALUE_BYTES == 1 + SETTLE_SYMBOL_BYTES_MAX + STORE_CRC_BYTES, "a symbol fills its field");
 
@@ -234,6 +234,37 @@ uint64_t store_id_digest(const struct store_id *id)
     return store_entry_digest((struct store_bytes){value, sizeof(value)});
 }
 
+/* ---- Bounds ----------------------------------------------------------------------------------------------------------- */
+
+bool id_bounds_are_passed(const struct id_bounds *bounds, const struct event_key *key)
+{
+    if (key->is_natural)
+        return key->ts_ms > bounds->natural_ts_ms;
+    int order = memcmp(key->text, bounds->text, key->text_bytes);
+    /* Equal so far: the one of the bounds is longer, or the same. An id has no NUL. */
+    return order > 0;
+}
+
+void id_bounds_add(struct id_bounds *bounds, const struct event_key *key)
+{
+    if (!id_bounds_are_passed(bounds, key))
+        return;
+    if (key->is_natural) {
+        bounds->natural_ts_ms = key->ts_ms;
+        return;
+    }
+    memset(bounds->text, 0, sizeof(bounds->text));
+    memcpy(bounds->text, key->text, key->text_bytes);
+}
+
+void id_bounds_join(struct id_bounds *bounds, const struct id_bounds *more)
+{
+    if (more->natural_ts_ms > bounds->natural_ts_ms)
+        bounds->natural_ts_ms = more->natural_ts_ms;
+    if (memcmp(more->text, bounds->text, sizeof(bounds->text)) > 0)
+        memcpy(bounds->text, more->text, sizeof(bounds->text));
+}
+
 /* ---- Arrivals --------------------------------------------------------------------------------------------------------- */
 
 void store_arrival_key(uint64_t first_position, uint64_t position, uint8_t ret_key[STORE_ARRIVAL_KEY_BYTES])
@@ -379,7 +410,8 @@ void store_meta_encode(const struct store_meta *meta, uint8_t ret_value[STORE_ME
     put_u64(ret_value + 80, meta->id_count);
     put_u64(ret_value + 88, meta->account_digest);
     put_u64(ret_value + 96, meta->id_digest);
-    put_u64(ret_value + 104, meta->max_natural_ts_ms);
+    put_u64(ret_value + 104, meta->bounds.natural_ts_ms);
+    memcpy(ret_value + 112, meta->bounds.text, sizeof(meta->bounds.text));
     seal((const uint8_t *)STORE_META_KEY, strlen(STORE_META_KEY), ret_value, STORE_META_VALUE_BYTES);
 }
 
@@ -403,8 +435,9 @@ const char *store_meta_decode(struct store_bytes value, struct store_meta *ret_m
         .id_count = get_u64(v + 80),
         .account_digest = get_u64(v + 88),
         .id_digest = get_u64(v + 96),
-        .max_natural_ts_ms = get_u64(v + 104),
+        .bounds.natural_ts_ms = get_u64(v + 104),
     };
     memcpy(ret_meta->journal_id, v + 8, 16);
+    memcpy(ret_meta->bounds.text, v + 112, sizeof(ret_meta->bounds.text));
     return NULL;
 }

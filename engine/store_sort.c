@@ -141,7 +141,17 @@ int store_account_sort_compare(const void *a, const void *b)
     return compare_u64(x->asset, y->asset);
 }
 
-settle_uint128 store_id_sort_prefix(const struct store_id *id)
+size_t store_id_shared_bytes(const struct store_id *first, size_t shared, const struct store_id *id)
+{
+    assert(!first->key.is_natural && !id->key.is_natural && shared <= first->key.text_bytes);
+    if (shared > id->key.text_bytes)
+        shared = id->key.text_bytes;
+    while (memcmp(first->key.text, id->key.text, shared) != 0)
+        shared--;
+    return shared;
+}
+
+settle_uint128 store_id_sort_prefix(const struct store_id *id, size_t shared)
 {
     const struct event_key *key = &id->key;
     if (key->is_natural) {
@@ -149,8 +159,10 @@ settle_uint128 store_id_sort_prefix(const struct store_id *id)
         return join(key->ts_ms << 8 | key->type, key->user);
     }
     /* Behind all natural ids: the highest bit, then the first bits of the text. */
+    assert(shared <= key->text_bytes);
     uint8_t first[16] = {0};
-    memcpy(first, key->text, key->text_bytes < sizeof(first) ? key->text_bytes : sizeof(first));
+    size_t bytes = key->text_bytes - shared;
+    memcpy(first, key->text + shared, bytes < sizeof(first) ? bytes : sizeof(first));
     return (settle_uint128)1 << 127 | join(get_be64(first), get_be64(first + 8)) >> 1;
 }
 

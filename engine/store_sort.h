@@ -13,14 +13,17 @@ struct store_sort_item {
 /* The order of the keys of two elements whose prefixes are equal: < 0, 0, > 0. */
 typedef int (*store_sort_compare)(const void *a, const void *b);
 
-/* Stable; merges, so that O(n log n) is the worst case and what is already in order costs O(n). `spare` has room for all. */
+/* Stable. What is already in order costs one pass. `spare` has room for all. */
 void store_sort(struct store_sort_item *items, struct store_sort_item *spare, size_t count, store_sort_compare compare);
 
 /* For struct account. */
 settle_uint128 store_account_sort_prefix(const struct account *account);
 int store_account_sort_compare(const void *a, const void *b);
-/* For struct store_id: in the order of the keys of table `events`. */
-settle_uint128 store_id_sort_prefix(const struct store_id *id);
+/* For struct store_id: natural ids before the others, each kind in the order of its table's keys. `shared`: with how many bytes
+ * the texts of all begin alike; those are left out of the prefix. */
+settle_uint128 store_id_sort_prefix(const struct store_id *id, size_t shared);
+/* How many bytes of `shared`, with which the text of `first` begins, that of `id` begins with too. */
+size_t store_id_shared_bytes(const struct store_id *first, size_t shared, const struct store_id *id);
 int store_id_sort_compare(const void *a, const void *b);
 /* For struct store_arrival. */
 settle_uint128 store_arrival_sort_prefix(const struct store_arrival *arrival);

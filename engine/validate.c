@@ -32,7 +32,7 @@ static settle_int128 available_of(const struct account *account)
 }
 
 /* Adds the leg that changes `account` by `delta`; false when the balance would leave ±(2^127 - 1). */
-static bool add_leg(struct verdict *verdict, const struct account *account, uint64_t user, uint32_t asset,
+static bool add_leg(struct verdict *verdict, struct account *account, uint64_t user, uint32_t asset,
                     settle_int128 delta)
 {
     settle_int128 after;
@@ -43,6 +43,7 @@ static bool add_leg(struct verdict *verdict, const struct account *account, uint
         return false;
     assert(after >= 0 || !is_user(user)); /* insufficient funds were found before */
     assert(verdict->leg_count < SETTLE_LEGS_MAX);
+    verdict->accounts[verdict->leg_count] = account;
     settle_leg *leg = &verdict->legs[verdict->leg_count++]; /* member by member: twice as fast as a literal */
     leg->user = user;
     leg->asset = asset;

@@ -20,7 +20,7 @@
 #include "tests/lib/leaks.h"
 
 /* Defines the suite. Criterion lets a leak pass, so its end looks for one. */
-#define SETTLE_SUITE(name) TestSuite(name, .fini = leaks_check, .timeout = 60)
+#define SETTLE_SUITE(name) TestSuite(name, .fini = leaks_check, .timeout = 240)
 
 /* Pass &test_error to the call under test and the macros below print it. */
 extern settle_error test_error;

@@ -41,7 +41,7 @@ static void end(void)
     leaks_check();
 }
 
-TestSuite(file, .init = begin, .fini = end, .timeout = 60);
+TestSuite(file, .init = begin, .fini = end, .timeout = 240);
 
 static const char *path_of(const char *name)
 {

@@ -75,7 +75,7 @@ static void expect_ids(const struct journal_builder *builder, const struct proje
             ts_max = id->key.ts_ms;
     }
     cr_assert(ids == projection->id_count && arrivals == projection->arrival_count);
-    cr_assert(projection->natural_ts_max_ms == ts_max);
+    cr_assert(projection->bounds.natural_ts_ms == ts_max);
 }
 
 Test(projection, ids_and_later_arrivals_have_their_positions)

@@ -85,7 +85,7 @@ Test(store, a_new_store_is_empty_and_of_its_journal)
     EXPECT_OK(store_meta_get(snapshot, &meta, &test_error));
     cr_assert_eq(memcmp(meta.journal_id, fixture_journal_id, 16), 0);
     cr_assert_eq(meta.point.position, 0);
-    cr_assert_eq(meta.account_count + meta.id_count + meta.account_digest + meta.id_digest + meta.max_natural_ts_ms, 0);
+    cr_assert_eq(meta.account_count + meta.id_count + meta.account_digest + meta.id_digest + meta.bounds.natural_ts_ms, 0);
     forget();
     EXPECT_OK(store_accounts_walk(snapshot, 0, see_account, &seen, &test_error));
     EXPECT_OK(store_accounts_walk(snapshot, 5, see_account, &seen, &test_error));
@@ -146,7 +146,8 @@ Test(store, ids_come_back_in_the_order_of_their_keys)
     }
     struct store_meta meta;
     EXPECT_OK(store_meta_get(snapshot, &meta, &test_error));
-    cr_assert_eq(meta.max_natural_ts_ms, 300);
+    cr_assert_eq(meta.bounds.natural_ts_ms, 300);
+    cr_assert_str_eq(meta.bounds.text, "b");
     cr_assert_eq(meta.id_count, 7);
     cr_assert_eq(meta.point.position, f.position);
     cr_assert_eq(meta.point.next_seq, f.position + 1);
@@ -507,7 +508,7 @@ static void expect_as_model(struct store_snapshot *snapshot, const struct model 
     cr_assert_eq(meta.id_count, model->id_count);
     cr_assert_eq(meta.account_digest, account_digest);
     cr_assert_eq(meta.id_digest, id_digest);
-    cr_assert_eq(meta.max_natural_ts_ms, max_ts);
+    cr_assert_eq(meta.bounds.natural_ts_ms, max_ts);
 }
 
 Test(store, random_batches_leave_what_a_model_expects)

@@ -30,7 +30,7 @@ static const struct store_meta sample_meta = {
     .id_count = 0x8008,
     .account_digest = 0xf1f2f3f4f5f6f7f8,
     .id_digest = 0xe1e2e3e4e5e6e7e8,
-    .max_natural_ts_ms = 0x9009,
+    .bounds = {.natural_ts_ms = 0x9009, .text = "trade_T-1"},
 };
 
 static struct store_id natural(uint64_t ts_ms, uint64_t user, uint32_t asset, uint64_t position)
@@ -151,7 +151,9 @@ Test(store_format, meta_has_these_bytes)
                "f8f7f6f5f4f3f2f1"
                "e8e7e6e5e4e3e2e1"
                "0990000000000000"
-               "9c554e71");
+               "74726164655f542d310000000000000000000000000000000000000000000000"
+               "0000000000000000000000000000000000000000000000000000000000000000"
+               "2b6f22f5");
     cr_assert_eq(store_meta_version((struct store_bytes){value, sizeof(value)}), STORE_FORMAT_VERSION);
     cr_assert_eq(store_meta_version((struct store_bytes){value, 3}), 0);
 }
@@ -255,7 +257,7 @@ Test(store_format, meta_and_assets_come_back)
     store_meta_encode(&meta, again);
     cr_assert_eq(memcmp(value, again, sizeof(value)), 0);
     cr_assert_eq(meta.point.frame_position, sample_meta.point.frame_position);
-    cr_assert_eq(meta.max_natural_ts_ms, sample_meta.max_natural_ts_ms);
+    cr_assert_eq(memcmp(&meta.bounds, &sample_meta.bounds, sizeof meta.bounds), 0);
 
     const settle_asset cases[] = {{.id = 1, .scale = 0, .symbol = "A"},
                                   {.id = UINT32_MAX, .scale = SETTLE_SCALE_MAX, .symbol = "ABCDEFGHIJKLMNO"}};
@@ -396,6 +398,39 @@ Test(store_format, every_other_length_is_seen)
                 cr_assert_not_null(decode(kind, &entry), "kind %d key of %zu", (int)kind, entry.key_bytes);
         }
     }
+}
+
+/* ---- Bounds ------------------------------------------------------------------------------------------------------------------- */
+
+Test(store_format, an_id_beyond_the_bounds_is_greater_than_all_of_its_kind)
+{
+    const char *texts[] = {"-", "0", "trade_T-1", "trade_T-10", "trade_T-2", "z",
+                           "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct store_id greatest = text(texts[i], 1);
+        struct id_bounds bounds = {.natural_ts_ms = 0}, joined = {.natural_ts_ms = 0};
+        cr_assert(id_bounds_are_passed(&bounds, &greatest.key), "none yet");
+        for (size_t k = 0; k <= i; k++) {
+            struct store_id id = text(texts[(k * 5) % (i + 1)], 1); /* in some order; not all of them */
+            id_bounds_add(&bounds, &id.key);
+        }
+        id_bounds_add(&bounds, &greatest.key);
+        id_bounds_join(&joined, &bounds);
+        cr_assert_eq(memcmp(&joined, &bounds, sizeof bounds), 0);
+        for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) {
+            struct store_id id = text(texts[k], 1);
+            cr_assert_eq(id_bounds_are_passed(&joined, &id.key), k > i, "%s after %s", texts[k], texts[i]);
+        }
+    }
+    struct id_bounds bounds = {.natural_ts_ms = 7};
+    struct store_id earlier = natural(7, 9, 9, 1), later = natural(8, 1, 1, 1);
+    cr_assert_not(id_bounds_are_passed(&bounds, &earlier.key));
+    cr_assert(id_bounds_are_passed(&bounds, &later.key));
+    id_bounds_add(&bounds, &later.key);
+    id_bounds_add(&bounds, &earlier.key);
+    cr_assert_eq(bounds.natural_ts_ms, 8);
+    id_bounds_join(&bounds, &(struct id_bounds){.natural_ts_ms = 9});
+    cr_assert_eq(bounds.natural_ts_ms, 9);
 }
 
 /* ---- Digests ------------------------------------------------------------------------------------------------------------------- */

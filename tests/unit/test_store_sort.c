@@ -51,8 +51,18 @@ static void expect_sorted(const struct store_id *ids, size_t count)
     static struct store_sort_item items[COUNT_MAX], spare[COUNT_MAX];
     static bool seen[COUNT_MAX];
     memset(seen, 0, sizeof(seen));
+    const struct store_id *first = NULL;
+    size_t shared = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!ids[i].key.is_natural && first == NULL) {
+            first = &ids[i];
+            shared = first->key.text_bytes;
+        }
+        if (!ids[i].key.is_natural)
+            shared = store_id_shared_bytes(first, shared, &ids[i]);
+    }
     for (size_t i = 0; i < count; i++)
-        items[i] = (struct store_sort_item){store_id_sort_prefix(&ids[i]), &ids[i]};
+        items[i] = (struct store_sort_item){store_id_sort_prefix(&ids[i], shared), &ids[i]};
     store_sort(items, spare, count, store_id_sort_compare);
     for (size_t i = 0; i < count; i++) {
         const struct store_id *id = items[i].element;

@@ -131,37 +131,52 @@ static settle_status add_source(struct projection *p, const struct record_source
     return SETTLE_OK;
 }
 
-/*
- * Brings the accounts of the records from *ahead on into the cache, as far as `records` records. Legs are looked at where they
- * would stand if all were narrow: a wrong guess costs nothing but the help.
- */
-static void prefetch_accounts(const struct projection *p, const struct frame *frame, size_t *ahead, unsigned records,
-                              void (*prefetch)(const struct accounts *accounts, uint64_t hash))
+/* Of the records from *ahead on, as far as `records` records: the accounts that an event names. */
+static void prefetch_records(const struct accounts *accounts, const struct frame *frame, size_t *ahead, unsigned records,
+                             void (*prefetch)(const struct accounts *accounts, uint64_t hash))
 {
     size_t end = frame->length_bytes - FRAME_TRAILER_BYTES;
-    for (unsigned i = 0; i < records && end - *ahead >= VALIDATED_LEGS + LEG_AMOUNTS; i++) {
+    for (unsigned i = 0; i < records && end - *ahead >= CONSUMED_QUANTITY; i++) {
         const uint8_t *at = frame->bytes + *ahead;
         uint16_t length = get_u16(at + RECORD_LENGTH);
         if (length == 0)
             return;
-        if (at[RECORD_KIND] == RECORD_VALIDATED)
-            for (size_t leg = VALIDATED_LEGS; leg + LEG_AMOUNTS <= length; leg += LEG_AMOUNTS + 16)
-                prefetch(&p->accounts, accounts_hash(get_u64(at + leg + LEG_USER), get_u32(at + leg + LEG_ASSET)));
         *ahead += length;
+        if (at[RECORD_KIND] != RECORD_CONSUMED)
+            continue;
+        if (at[CONSUMED_TYPE] != SETTLE_TRADE) {
+            prefetch(accounts, accounts_hash(get_u64(at + CONSUMED_USER), get_u32(at + CONSUMED_ASSET)));
+            continue;
+        }
+        for (int party = CONSUMED_BUYER; party <= CONSUMED_SELLER; party += CONSUMED_SELLER - CONSUMED_BUYER)
+            for (int asset = CONSUMED_BASE; asset <= CONSUMED_QUOTE; asset += CONSUMED_QUOTE - CONSUMED_BASE)
+                prefetch(accounts, accounts_hash(get_u64(at + party), get_u32(at + asset)));
     }
+}
+
+struct accounts_ahead accounts_ahead_begin(const struct accounts *accounts, const struct frame *frame)
+{
+    struct accounts_ahead ahead = {FRAME_HEADER_BYTES, FRAME_HEADER_BYTES};
+    prefetch_records(accounts, frame, &ahead.slots, PREFETCH_SLOTS, accounts_prefetch);
+    prefetch_records(accounts, frame, &ahead.accounts, PREFETCH_ACCOUNTS, accounts_prefetch_account);
+    return ahead;
+}
+
+void accounts_ahead_next(struct accounts_ahead *ahead, const struct accounts *accounts, const struct frame *frame)
+{
+    prefetch_records(accounts, frame, &ahead->slots, 1, accounts_prefetch);
+    prefetch_records(accounts, frame, &ahead->accounts, 1, accounts_prefetch_account);
 }
 
 settle_status projection_add(struct projection *projection, const struct frame *frame, settle_error *error)
 {
     struct projection *p = projection;
     struct record records[2], *consumed = &records[1], *record = &records[0];
-    size_t offset = 0, ahead_slots = FRAME_HEADER_BYTES, ahead_accounts = FRAME_HEADER_BYTES;
+    size_t offset = 0;
+    struct accounts_ahead ahead = accounts_ahead_begin(&p->accounts, frame);
     settle_status status = SETTLE_OK;
-    prefetch_accounts(p, frame, &ahead_slots, PREFETCH_SLOTS, accounts_prefetch);
-    prefetch_accounts(p, frame, &ahead_accounts, PREFETCH_ACCOUNTS, accounts_prefetch_account);
     while (status == SETTLE_OK && frame_next_record(frame, &offset, record)) {
-        prefetch_accounts(p, frame, &ahead_slots, 1, accounts_prefetch);
-        prefetch_accounts(p, frame, &ahead_accounts, 1, accounts_prefetch_account);
+        accounts_ahead_next(&ahead, &p->accounts, frame);
         switch (record->kind) {
         case RECORD_CONSUMED: /* it stays, and what follows goes into the other */
             consumed = record;

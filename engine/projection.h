@@ -31,6 +31,13 @@ settle_status projection_add(struct projection *projection, const struct frame *
 settle_status projection_read(struct projection *projection, struct journal_reader *reader, struct journal_point *point,
                               uint64_t events_max, settle_error *error);
 
+/* Brings the accounts of the records to come into the cache while a frame's records are gone through. */
+struct accounts_ahead {
+    size_t slots, accounts; /* offsets of the next records to look at */
+};
+struct accounts_ahead accounts_ahead_begin(const struct accounts *accounts, const struct frame *frame);
+void accounts_ahead_next(struct accounts_ahead *ahead, const struct accounts *accounts, const struct frame *frame);
+
 /* NULL, or why the leg does not follow from the account's state. `is_complete`: the account's state
  * is its whole history, so that version 1 is expected of a new one. */
 const char *account_leg_fault(const struct account *account, const settle_leg *leg, bool is_complete);

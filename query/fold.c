@@ -87,7 +87,7 @@ static settle_status fold_source(struct fold *fold, const struct record *record,
 
 static void find_parties(const struct fold *fold, const settle_event *event, struct parties *ret_parties)
 {
-    struct parties p = {0};
+    struct parties p;
     if (event->type == SETTLE_TRADE) {
         const settle_trade *t = &event->u.trade;
         p.base = registry_asset_by_id(&fold->names, t->base);
@@ -158,15 +158,18 @@ static settle_status compare_legs(struct fold *fold, const struct verdict *verdi
     return SETTLE_OK;
 }
 
-static settle_status apply_legs(struct fold *fold, const struct record *consumed,
-                                const struct record_validated *validated, settle_error *error)
+/* The legs as recorded, which are those of the verdict. */
+static settle_status apply_legs(struct fold *fold, const struct record *consumed, const struct verdict *verdict,
+                                settle_error *error)
 {
     if (accounts_reserve(&fold->accounts, SETTLE_LEGS_MAX) != SETTLE_OK)
         return fail(error, SETTLE_E_NO_MEMORY, "no memory for balances");
-    for (uint32_t i = 0; i < validated->leg_count; i++) {
-        const settle_leg *leg = &validated->legs[i];
-        account_take_leg(accounts_upsert(&fold->accounts, leg->user, leg->asset), leg, consumed->seq,
-                         consumed->position);
+    for (uint32_t i = 0; i < verdict->leg_count; i++) {
+        const settle_leg *leg = &verdict->legs[i];
+        struct account *account = verdict->accounts[i];
+        if (account == NULL)
+            account = accounts_upsert(&fold->accounts, leg->user, leg->asset);
+        account_take_leg(account, leg, consumed->seq, consumed->position);
     }
     return SETTLE_OK;
 }
@@ -191,7 +194,7 @@ static settle_status fold_first_arrival(struct fold *fold, const struct record *
     if (decided->kind == RECORD_VALIDATED) {
         status = compare_legs(fold, &verdict, decided, error);
         if (status == SETTLE_OK)
-            status = apply_legs(fold, consumed, &decided->u.validated, error);
+            status = apply_legs(fold, consumed, &verdict, error);
     }
     fold->ids++;
     if (status == SETTLE_OK && fold->first != NULL) {
@@ -251,8 +254,10 @@ static settle_status fold_frame(struct fold *fold, const struct frame *frame, se
 {
     struct record record, decided;
     size_t offset = 0;
+    struct accounts_ahead ahead = accounts_ahead_begin(&fold->accounts, frame);
     settle_status status = SETTLE_OK;
     while (status == SETTLE_OK && frame_next_record(frame, &offset, &record)) {
+        accounts_ahead_next(&ahead, &fold->accounts, frame);
         if (record.kind == RECORD_CONSUMED && record.seq > fold->until_seq) {
             fold->at_end = true;
             return SETTLE_OK;
@@ -264,6 +269,7 @@ static settle_status fold_frame(struct fold *fold, const struct frame *frame, se
             status = fold_source(fold, &record, error);
         } else if (record.kind == RECORD_CONSUMED) {
             bool has_decision = frame_next_record(frame, &offset, &decided);
+            accounts_ahead_next(&ahead, &fold->accounts, frame);
             assert(has_decision);
             fold->records++;
             status = fold_event(fold, &record, &decided, error);

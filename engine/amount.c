@@ -13,31 +13,10 @@
 #include <assert.h>
 #include <string.h>
 
+#include "journal/base/digits.h"
+
 #define DIGITS_MAX_IN_64 19 /* 10^19 < 2^64 */
 #define LIMBS 4
-
-static const uint64_t powers_of_ten[DIGITS_MAX_IN_64 + 1] = {
-    1u,
-    10u,
-    100u,
-    1000u,
-    10000u,
-    100000u,
-    1000000u,
-    10000000u,
-    100000000u,
-    1000000000u,
-    10000000000u,
-    100000000000u,
-    1000000000000u,
-    10000000000000u,
-    100000000000000u,
-    1000000000000000u,
-    10000000000000000u,
-    100000000000000000u,
-    1000000000000000000u,
-    10000000000000000000u,
-};
 
 /* ---- Text to decimal --------------------------------------------------------------------------------------------- */
 
@@ -121,7 +100,7 @@ bool decimal_to_amount(struct decimal decimal, uint8_t scale, settle_int128 *ret
     assert(scale <= SETTLE_SCALE_MAX);
     assert(decimal.decimals <= scale);
     settle_uint128 amount;
-    if (__builtin_mul_overflow(decimal.digits, powers_of_ten[scale - decimal.decimals], &amount))
+    if (__builtin_mul_overflow(decimal.digits, digits_powers_of_ten[scale - decimal.decimals], &amount))
         return false;
     if (amount > (settle_uint128)SETTLE_AMOUNT_MAX)
         return false;
@@ -160,47 +139,16 @@ settle_status settle_amount_parse(settle_text text, uint8_t scale, settle_int128
 
 /* ---- Amount to text ---------------------------------------------------------------------------------------------- */
 
-/* Writes `value` so that its last digit stands before `end`, and zeros before it to `digits_min`. Returns its start. */
-static char *write_digits(char *end, uint64_t value, unsigned digits_min)
-{
-    char *at = end;
-    for (; value != 0; value /= 10)
-        *--at = (char)('0' + value % 10);
-    while ((size_t)(end - at) < digits_min)
-        *--at = '0';
-    return at;
-}
-
 size_t settle_amount_format(settle_int128 amount, uint8_t scale, char ret_text[SETTLE_AMOUNT_TEXT_BYTES])
 {
     assert(scale <= SETTLE_SCALE_MAX);
     assert(ret_text != NULL);
-    char digits[SETTLE_AMOUNT_TEXT_BYTES];
-    char *const end = digits + sizeof digits;
-    char *start = end;
-    settle_uint128 magnitude = amount < 0 ? -(settle_uint128)amount : (settle_uint128)amount;
-    while (magnitude > UINT64_MAX) { /* twice at most: 2^128 < 10^39 */
-        settle_uint128 rest = magnitude / powers_of_ten[DIGITS_MAX_IN_64];
-        start = write_digits(start, (uint64_t)(magnitude - rest * powers_of_ten[DIGITS_MAX_IN_64]), DIGITS_MAX_IN_64);
-        magnitude = rest;
-    }
-    size_t written = (size_t)(end - start);
-    start = write_digits(start, (uint64_t)magnitude, written > scale ? 0 : (unsigned)(scale + 1 - written));
-
-    size_t whole = (size_t)(end - start) - scale;
-    size_t at = 0;
-    if (amount < 0)
-        ret_text[at++] = '-';
-    memcpy(ret_text + at, start, whole);
-    at += whole;
-    if (scale > 0) {
-        ret_text[at++] = '.';
-        memcpy(ret_text + at, start + whole, scale);
-        at += scale;
-    }
-    assert(at < SETTLE_AMOUNT_TEXT_BYTES);
-    ret_text[at] = '\0';
-    return at;
+    char text[DIGITS_AMOUNT_BYTES + DIGITS_SLACK];
+    size_t bytes = (size_t)(digits_amount(text, amount, scale) - text);
+    assert(bytes < SETTLE_AMOUNT_TEXT_BYTES);
+    memcpy(ret_text, text, bytes);
+    ret_text[bytes] = '\0';
+    return bytes;
 }
 
 /* ---- Price × quantity ------------------------------------------------------------------------------------------- */
@@ -266,7 +214,8 @@ static enum price_product product_scaled_up(struct wide product, uint32_t expone
 {
     assert(exponent <= SETTLE_SCALE_MAX);
     settle_uint128 value;
-    if (!wide_fits_128(&product) || __builtin_mul_overflow(wide_low_128(&product), powers_of_ten[exponent], &value))
+    if (!wide_fits_128(&product) ||
+        __builtin_mul_overflow(wide_low_128(&product), digits_powers_of_ten[exponent], &value))
         return PRODUCT_OVERFLOW;
     return product_of(value, true, ret_floor);
 }
@@ -277,10 +226,10 @@ static enum price_product product_scaled_down(struct wide product, uint32_t expo
     assert(exponent > 0 && exponent <= SETTLE_PRICE_DECIMALS_MAX + SETTLE_SCALE_MAX);
     uint64_t remainder = 0;
     if (exponent > DIGITS_MAX_IN_64) {
-        remainder = wide_divide(&product, powers_of_ten[DIGITS_MAX_IN_64]);
+        remainder = wide_divide(&product, digits_powers_of_ten[DIGITS_MAX_IN_64]);
         exponent -= DIGITS_MAX_IN_64;
     }
-    remainder |= wide_divide(&product, powers_of_ten[exponent]);
+    remainder |= wide_divide(&product, digits_powers_of_ten[exponent]);
     if (!wide_fits_128(&product))
         return PRODUCT_OVERFLOW;
     return product_of(wide_low_128(&product), remainder == 0, ret_floor);
@@ -299,7 +248,7 @@ enum price_product price_times_quantity(settle_price price, settle_int128 quanti
     const uint32_t exponent = down - quote_scale;
     if (exponent <= DIGITS_MAX_IN_64 && product.limbs[1] == 0 && wide_fits_128(&product)) {
         /* The usual case: one division of 64 bits. */
-        uint64_t divisor = powers_of_ten[exponent];
+        uint64_t divisor = digits_powers_of_ten[exponent];
         uint64_t floor = product.limbs[0] / divisor;
         return product_of(floor, floor * divisor == product.limbs[0], ret_floor);
     }

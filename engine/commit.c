@@ -110,6 +110,8 @@ static void commit_finish(settle *e, struct frame_buffer *buffer)
     pthread_cond_broadcast(&e->progress);
     if (e->durable_seq - (e->applied.next_seq - 1) >= e->options.checkpoint_events_max)
         pthread_cond_signal(&e->checkpoint_wanted);
+    if (e->emitter.is_idle)
+        pthread_cond_signal(&e->emitter.wanted);
     complete(e, SETTLE_OK);
 }
 

@@ -1,8 +1,9 @@
 /*
  * engine.h — the inside of a `settle`: shared by the files of the engine, and by query for its view.
  *
- * One mutex covers everything here but what is marked as a thread's own. Threads: callers apply events into the open frame;
- * the commit thread writes and syncs the frame before it; the checkpoint thread reads the durable journal into the store.
+ * One mutex covers everything here but what is marked as a thread's own. Threads: callers apply events into the open
+ * frame; the commit thread writes and syncs the frame before it; the checkpoint thread reads the durable journal into
+ * the store; the emitter renders it as JSON lines.
  */
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
@@ -15,6 +16,7 @@
 #include "engine/projection.h"
 #include "engine/view.h"
 #include "journal/base/clock.h"
+#include "journal/follow/follower.h"
 #include "journal/writer.h"
 
 /* A submission that waits for its completion. */
@@ -24,6 +26,22 @@ struct pending {
     void *context;
     settle_result *results;
     size_t count;
+};
+
+/* The thread of the JSON lines. */
+struct emitter {
+    pthread_t thread;
+    pthread_cond_t wanted;         /* to it: something is durable, or it is to end */
+    struct follower *follower;     /* the thread's own, as is the reader */
+    struct journal_reader *reader;
+    bool is_claimed;               /* being started, running, or being stopped */
+    bool is_running, is_stopping;
+    bool is_idle;                  /* waits for a commit */
+    bool is_tidying;               /* rotated files are still to be seen to */
+    bool was_started;              /* once: there is a state to tell */
+    uint64_t position;             /* everything before it has its lines */
+    uint64_t stop_position;        /* the thread ends there */
+    settle_lines_state state;      /* written by the thread alone */
 };
 
 struct settle {
@@ -79,7 +97,10 @@ struct settle {
     struct journal_reader *follower;      /* the checkpoint thread's */
     struct journal_point applied;         /* what the store holds */
     uint64_t acknowledged_position;       /* what the writer before this one told of, by its watermark */
+    uint64_t own_position;                /* frames from here on are sealed by this engine */
     struct id_bounds applied_bounds;      /* of the ids the store holds */
+
+    struct emitter emitter;
 };
 
 /* ---- settle.c ---- */

@@ -344,8 +344,10 @@ static settle_status recover(settle *e, struct journal_point *ret_end, settle_er
     /* Opening the writer syncs what a dead one left in the cache: from here on all of it is durable. */
     if (status == SETTLE_OK)
         status = journal_writer_open(e->data_fd, &e->mem, ret_end, &e->writer, error);
-    if (status == SETTLE_OK)
-        journal_reader_trust(e->follower, ret_end->position);
+    if (status == SETTLE_OK) {
+        e->own_position = ret_end->position;
+        journal_reader_trust(e->follower, e->own_position);
+    }
     uint64_t behind = status == SETTLE_OK ? ret_end->next_seq - e->applied.next_seq : 0;
     if (behind > 0)
         engine_log(e, SETTLE_LOG_INFO, "recovering: %" PRIu64 " events of the journal are not in the store yet", behind);
@@ -405,6 +407,7 @@ static settle_status engine_init(settle *e, const settle_options *options, settl
     pthread_cond_init(&e->commit_wanted, &monotonic);
     pthread_cond_init(&e->checkpoint_wanted, &monotonic);
     pthread_cond_init(&e->progress, &monotonic);
+    pthread_cond_init(&e->emitter.wanted, &monotonic);
     pthread_condattr_destroy(&monotonic);
     settle_status status = accounts_init(&e->accounts, &e->mem, 0);
     if (status == SETTLE_OK)
@@ -465,6 +468,7 @@ static void engine_free(settle *e)
     mem_free(&mem, e->directory);
     file_close(e->lock_fd);
     file_close(e->data_fd);
+    pthread_cond_destroy(&e->emitter.wanted);
     pthread_cond_destroy(&e->progress);
     pthread_cond_destroy(&e->checkpoint_wanted);
     pthread_cond_destroy(&e->commit_wanted);
@@ -512,8 +516,11 @@ settle_status settle_close(settle *engine, settle_error *error)
 {
     if (engine == NULL)
         return SETTLE_OK;
+    settle_error fault = {.status = SETTLE_OK};
     commit_stop(engine);
-    checkpoint_stop(engine);
+    checkpoint_stop(engine); /* while the last lines are rendered */
+    if (settle_lines_stop(engine, &fault) != SETTLE_OK)
+        engine_log(engine, SETTLE_LOG_WARNING, "JSON lines are left for the next start: %s", fault.text);
     settle_status status = engine_check(engine, error);
     engine_free(engine);
     return status;

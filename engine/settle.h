@@ -196,6 +196,44 @@ SETTLE_API SETTLE_CHECKED settle_status settle_lifecycle_get(settle *engine, set
                                                              settle_lifecycle **ret_lifecycle, settle_error *error);
 SETTLE_API void settle_lifecycle_free(settle_lifecycle *lifecycle);
 
+/* ---- JSON lines --------------------------------------------------------------------------------------------------------
+ * The journal as a log: one JSON object a line, one line a step, rendered from what is on stable storage by a thread of
+ * the engine's own (docs/json-lines.md; logs/README.md describes the lines). The lines never hold up or endanger events:
+ * trouble with the log files pauses the lines, is told by the log callback, and is caught up later.
+ */
+typedef struct settle_lines_options {
+    size_t size_bytes;     /* set by settle_lines_options_init() */
+    const char *directory; /* of settlement.log; created where it is absent. Required */
+    /* A new file is begun at UTC midnight of the records' time; also before a file would exceed rotate_bytes (0: not). */
+    uint64_t rotate_bytes;
+    uint32_t keep_days;          /* rotated files older than this before the newest line are deleted; 0: kept */
+    uint32_t compress;           /* 1: rotated files are compressed with zstd */
+    uint64_t keep_bytes;         /* the oldest rotated files are deleted until the rest is at most this; 0: kept */
+    uint64_t free_bytes_min;     /* the lines pause while the file system has less; default: the less of 1 GiB and 5 % */
+    uint32_t sample_per_million; /* events with lines, whole lives or none; rejections and conflicts always. Default 1000000 */
+} settle_lines_options;
+SETTLE_API void settle_lines_options_init(settle_lines_options *ret_options);
+
+/*
+ * Starts the thread. Goes on behind the last line that lies there, so the lines of earlier runs, of a crash included, are
+ * caught up first. SETTLE_E_BUSY: another process follows into this directory; SETTLE_E_CONFLICT: this engine does already.
+ */
+SETTLE_API SETTLE_CHECKED settle_status settle_lines_start(settle *engine, const settle_lines_options *options,
+                                                           settle_error *error);
+typedef struct settle_lines_state {
+    uint64_t lines, bytes; /* written since the start */
+    int is_paused;         /* `cause` says why */
+    int is_at_end;         /* everything durable has its lines */
+    settle_error cause;
+} settle_lines_state;
+/* Of the thread, or of the last one that ended. SETTLE_E_NOT_FOUND: none was started. */
+SETTLE_API SETTLE_CHECKED settle_status settle_lines_state_get(settle *engine, settle_lines_state *ret_state,
+                                                               settle_error *error);
+/* Renders what is durable by now, unless paused, and ends the thread; settle_close() does the same. Not an error when there
+ * is none. Waits up to ten seconds for rotated files that are being compressed. SETTLE_E_IO, SETTLE_E_NO_SPACE and the like:
+ * lines are left for the next start. */
+SETTLE_API settle_status settle_lines_stop(settle *engine, settle_error *error);
+
 /* ---- Text ------------------------------------------------------------------------------------------------------------- */
 
 /* The event id of `event`: as given, else derived ("deposit_1001_2_1733856600000", "trade_…"). Writes a terminated string

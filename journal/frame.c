@@ -206,9 +206,7 @@ bool frame_next_record(const struct frame *frame, size_t *offset, struct record 
     size_t at = *offset == 0 ? FRAME_HEADER_BYTES : *offset, end = frame->length_bytes - FRAME_TRAILER_BYTES;
     if (end - at < RECORD_HEADER_BYTES || get_u16(frame->bytes + at) == 0)
         return false;
-    struct record_base base = {frame->first_seq, frame->time_us};
-    const char *fault = record_decode(frame->bytes + at, end - at, base, ret_record);
-    assert(fault == NULL);
+    record_read(frame->bytes + at, (struct record_base){frame->first_seq, frame->time_us}, ret_record);
     ret_record->position = frame->position + at;
     *offset = at + ret_record->length_bytes;
     return true;

@@ -74,6 +74,9 @@ uint32_t record_crc(const uint8_t *at, uint64_t position);
  * is wrong. Does not check the CRC. ret_record->position is left alone. */
 const char *record_decode(const uint8_t *at, size_t available, struct record_base base, struct record *ret_record);
 
+/* The same of a record that was checked before, as those of a reader's frame: its bytes are believed. */
+void record_read(const uint8_t *at, struct record_base base, struct record *ret_record);
+
 /* Whether `event` has the form docs/events.md asks of it (ranges, characters, required members). NULL or a
  * sentence. */
 const char *event_form_fault(const settle_event *event);

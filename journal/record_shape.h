@@ -1,6 +1,6 @@
 /*
- * record_shape.h — how wide and how long a record's values are: what its encoder and its decoder must agree on.
- * record.c alone includes it.
+ * record_shape.h — how wide and how long a record's values are: what its encoder and its decoders must agree on.
+ * record.c and record_read.c alone include it.
  */
 #ifndef JOURNAL_RECORD_SHAPE_H
 #define JOURNAL_RECORD_SHAPE_H

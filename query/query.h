@@ -168,6 +168,67 @@ struct stats {
 SETTLE_CHECKED settle_status query_stats(const char *directory, struct stats *ret_stats, settle_error *error);
 void stats_free(struct stats *stats);
 
+/* ---- JSON lines -------------------------------------------------------------------------------------------------- */
+
+enum tail_format { TAIL_SETTLE, TAIL_ECS, TAIL_OTLP };
+/* "settle", "ecs" or "otlp"; false when it is none of them. */
+bool tail_format_parse(const char *name, enum tail_format *ret_format);
+
+struct tail_options {
+    uint64_t from_seq; /* no lines of events before it; 0: all */
+    enum tail_format format;
+    bool follow; /* at the end wait for more, also for a writer to come */
+    /* Called between batches and while waiting: to wait at most so long, and to say whether to go on. NULL: go on. */
+    bool (*go_on)(void *context, unsigned wait_ms);
+    void (*log)(void *context, settle_log_level level, const char *message); /* may be NULL */
+    void *context;
+};
+/* The JSON lines of what is durable, into `out`, flushed batch by batch; ends when `out` has failed. */
+SETTLE_CHECKED settle_status query_tail(const char *directory, const struct tail_options *options, struct out *out,
+                                        settle_error *error);
+/*
+ * The same lines into the log files of lines->directory, as settle_lines_start() does it, by a process that is not the
+ * writer; from_seq and format do not count. Without follow: SETTLE_E_IO or SETTLE_E_NO_SPACE where the lines pause.
+ */
+SETTLE_CHECKED settle_status query_tail_files(const char *directory, const settle_lines_options *lines,
+                                              const struct tail_options *options, settle_error *error);
+
+struct logs_counts {
+    uint64_t files, lines, bytes; /* compared and equal */
+    uint64_t lines_before;        /* the journal's before the oldest file's: deleted, or never written */
+    uint64_t lines_after;         /* the journal's behind the newest: not caught up */
+    uint64_t torn_bytes;          /* behind the last whole line of the current file */
+};
+struct logs_result {
+    bool ok; /* all that is there is equal, and something is there unless the journal has no lines */
+    struct logs_counts counts;
+    char file[64]; /* of the first difference; "" when there is none */
+    uint64_t line, byte; /* both from 1; the byte in the (unpacked) file */
+    char difference[320];
+};
+/* Renders the journal again and compares every file of lines->directory with it. A difference is an answer, not an
+ * error. */
+SETTLE_CHECKED settle_status query_logs_verify(const char *directory, const settle_lines_options *lines,
+                                               struct logs_result *ret_result, settle_error *error);
+
+struct logs_day {
+    char day[11]; /* "2024-12-10" */
+    char file[64];
+    uint64_t lines, bytes;
+};
+struct logs_rebuilt {
+    struct logs_day *days; /* malloc'd */
+    size_t count;
+};
+/*
+ * Writes the files of a day, or of every day of the journal (`day` NULL), afresh. SETTLE_E_BUSY: somebody follows
+ * into the directory. SETTLE_E_NOT_FOUND: the journal has no line of that day. SETTLE_E_CONFLICT: the lines have not
+ * come that far.
+ */
+SETTLE_CHECKED settle_status query_logs_rebuild(const char *directory, const settle_lines_options *lines,
+                                                const char *day, struct logs_rebuilt *ret_rebuilt, settle_error *error);
+void logs_rebuilt_free(struct logs_rebuilt *rebuilt);
+
 /* The journal format this build writes, for `version`. */
 uint32_t query_format_version(void);
 

@@ -1,8 +1,8 @@
 /*
- * cmd_ingest.c — `settlectl ingest`: the main job. Owns the stop flag that SIGINT and SIGTERM set; the loop itself is
- * ingest_run().
+ * cmd_ingest.c — `settlectl ingest`: the main job; the loop itself is ingest_run(). With the JSON lines it only
+ * begins and ends: their trouble never is the trouble of the events.
  */
-#include <signal.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,32 +10,17 @@
 #include "ingest/ingest.h"
 #include "tools/command.h"
 #include "tools/config.h"
+#include "tools/oplog.h"
 #include "tools/progress.h"
 #include "tools/report.h"
+#include "tools/stop.h"
 
-static volatile sig_atomic_t stop_signal; /* 0: go on */
-
-static void on_stop(int number)
-{
-    stop_signal = number;
-}
-
-/* Without SA_RESTART, so that a read that waits for input returns; once only, so that a second signal ends the process.
- * Also where the parent had it ignored: a shell does so for a job in the background, and the job is to end cleanly all
- * the same. */
-static void watch_signal(int number)
-{
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = on_stop;
-    action.sa_flags = (int)SA_RESETHAND;
-    sigemptyset(&action.sa_mask);
-    (void)sigaction(number, &action, NULL);
-}
+#define DEFAULT_LOG_DIRECTORY "logs"
 
 struct job {
     struct invocation *invocation;
-    const char *log_directory; /* of the JSON lines; NULL: none. For their renderer, which this version does not have */
+    struct settings settings;
+    bool writes_lines;
     uint64_t started_us;
 };
 
@@ -127,7 +112,7 @@ static settle_status run_loop(struct job *job, settle *engine, struct ingest_res
         .path_count = inv->argument_count,
         .resume = invocation_option(inv, OPTION_RESUME) != NULL,
         .reject_directory = rejects,
-        .stop = &stop_signal,
+        .stop = stop_flag(),
         .malformed = on_malformed,
         .progress = progress_is_wanted(inv) ? on_progress : NULL,
         .context = job,
@@ -151,41 +136,112 @@ static int finish(struct job *job, const struct ingest_result *result, settle_st
         return report_error(inv, status, error);
     if (summary_status != SETTLE_OK)
         return report_error(inv, summary_status, error);
-    if (stop_signal != 0)
-        return EXIT_SIGNAL + (int)stop_signal;
+    if (*stop_flag() != 0)
+        return EXIT_SIGNAL + (int)*stop_flag();
     return result->counts.malformed > 0 ? EXIT_NEGATIVE : EXIT_DONE;
+}
+
+/* ---- The JSON lines ---- */
+
+/* A directory that was asked for must be usable; the one that is so by default is done without. */
+static settle_status lines_start(struct job *job, settle *engine, settle_error *error)
+{
+    settle_error fault = {0};
+    if (!job->writes_lines)
+        return SETTLE_OK;
+    settle_status status = settle_lines_start(engine, &job->settings.lines, &fault);
+    job->writes_lines = status == SETTLE_OK;
+    if (status == SETTLE_OK || status == SETTLE_E_LATCHED)
+        return SETTLE_OK; /* of a latched engine the events tell */
+    if (invocation_option(job->invocation, OPTION_LOG_DIR) != NULL) {
+        *error = fault;
+        return status == SETTLE_E_BUSY ? status : SETTLE_E_IO;
+    }
+    report_warning(job->invocation, "no JSON lines are written now, a later run catches up: %s", fault.text);
+    return SETTLE_OK;
+}
+
+/* Everything durable has its lines, or it is said why not. */
+static void lines_stop(struct job *job, settle *engine)
+{
+    settle_error fault = {0};
+    settle_lines_state state;
+    if (!job->writes_lines)
+        return;
+    if (settle_lines_stop(engine, &fault) != SETTLE_OK)
+        report_warning(job->invocation, "some JSON lines are not written, a later run catches up: %s", fault.text);
+    else if (settle_lines_state_get(engine, &state, NULL) == SETTLE_OK)
+        oplog_write(SETTLE_LOG_INFO, "lines caught up: %" PRIu64 " lines, %" PRIu64 " bytes", state.lines, state.bytes);
+}
+
+static void oplog_begin(const struct job *job)
+{
+    char text[512];
+    if (!job->writes_lines)
+        return;
+    oplog_open(job->settings.lines.directory);
+    oplog_write(SETTLE_LOG_INFO, "settlectl " SETTLE_VERSION " ingest begins: directory %s, lines to %s",
+                job->invocation->directory, job->settings.lines.directory);
+    if (settings_describe(&job->settings, text, sizeof text)[0] != '\0')
+        oplog_write(SETTLE_LOG_INFO, "settings that differ from the defaults: %s", text);
+}
+
+static void oplog_end(const struct ingest_counts *c, int exit_status)
+{
+    oplog_write(SETTLE_LOG_INFO,
+                "ingest ends with status %d: lines %" PRIu64 ", events %" PRIu64 ", accepted %" PRIu64
+                ", rejected %" PRIu64 ", duplicate %" PRIu64 ", conflict %" PRIu64 ", malformed %" PRIu64,
+                exit_status, c->lines, c->events, c->accepted, c->rejected, c->duplicate, c->conflict, c->malformed);
+}
+
+/* ---- From beginning to end ---- */
+
+static settle_status settings_read(struct job *job, settle_error *error)
+{
+    struct invocation *inv = job->invocation;
+    const char *log_directory = invocation_option(inv, OPTION_LOG_DIR);
+    settings_init(&job->settings);
+    job->settings.engine.log = report_log;
+    job->settings.engine.context = inv;
+    job->settings.lines.directory = log_directory != NULL ? log_directory : DEFAULT_LOG_DIRECTORY;
+    job->writes_lines = invocation_option(inv, OPTION_NO_LOGS) == NULL;
+    return config_read(inv->directory, &job->settings, error);
+}
+
+static int run(struct job *job, struct ingest_result *result)
+{
+    settle *engine = NULL;
+    settle_error error = {0}, close_error = {0};
+    settle_status status = settle_open(job->invocation->directory, &job->settings.engine, &engine, &error);
+    if (status == SETTLE_OK)
+        status = lines_start(job, engine, &error);
+    bool is_begun = status == SETTLE_OK;
+    if (is_begun) {
+        status = run_loop(job, engine, result, &error);
+        lines_stop(job, engine);
+    }
+    settle_status close_status = settle_close(engine, &close_error);
+    if (status == SETTLE_OK) {
+        status = close_status;
+        error = close_error;
+    }
+    return is_begun ? finish(job, result, status, &error) : report_error(job->invocation, status, &error);
 }
 
 int cmd_ingest(struct invocation *inv)
 {
     struct job job = {.invocation = inv, .started_us = progress_now_us()};
     struct ingest_result *result = calloc(1, sizeof *result);
-    settle *engine = NULL;
-    settle_options options;
-    settle_error error = {0}, close_error = {0};
-    const char *log_directory = invocation_option(inv, OPTION_LOG_DIR);
-    if (invocation_option(inv, OPTION_NO_LOGS) == NULL)
-        job.log_directory = log_directory != NULL ? log_directory : "logs";
-    settle_options_init(&options);
-    options.log = report_log;
-    options.context = inv;
-    settle_status status = result == NULL ? SETTLE_E_NO_MEMORY : config_read(inv->directory, &options, &error);
-    if (status == SETTLE_OK) {
-        watch_signal(SIGINT);
-        watch_signal(SIGTERM);
-        status = settle_open(inv->directory, &options, &engine, &error);
-    }
+    settle_error error = {0};
+    settle_status status = result == NULL ? SETTLE_E_NO_MEMORY : settings_read(&job, &error);
     if (status != SETTLE_OK) {
         free(result);
         return report_error(inv, status, &error);
     }
-    status = run_loop(&job, engine, result, &error);
-    settle_status close_status = settle_close(engine, &close_error);
-    if (status == SETTLE_OK) {
-        status = close_status;
-        error = close_error;
-    }
-    int exit_status = finish(&job, result, status, &error);
+    stop_watch();
+    oplog_begin(&job);
+    int exit_status = run(&job, result);
+    oplog_end(&result->counts, exit_status);
     free(result);
     return exit_status;
 }

@@ -36,6 +36,10 @@ enum option_id {
     OPTION_UNTIL_SEQ,
     OPTION_INTO,
     OPTION_CHECK,
+    OPTION_FROM,
+    OPTION_FOLLOW,
+    OPTION_FORMAT,
+    OPTION_DAY,
 };
 
 struct option {
@@ -108,8 +112,10 @@ int cmd_help(struct invocation *invocation);
 int cmd_ingest(struct invocation *invocation);
 int cmd_init(struct invocation *invocation);
 int cmd_inspect(struct invocation *invocation);
+int cmd_logs(struct invocation *invocation);
 int cmd_replay(struct invocation *invocation);
 int cmd_stats(struct invocation *invocation);
+int cmd_tail(struct invocation *invocation);
 int cmd_trace(struct invocation *invocation);
 int cmd_verify(struct invocation *invocation);
 int cmd_version(struct invocation *invocation);

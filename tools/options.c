@@ -18,12 +18,16 @@ const struct option option_table[] = {
     {OPTION_ASSET, 0, "asset", "SYM=ID:SCALE", "declare an asset: symbol, number, decimals; may be repeated"},
     {OPTION_SEGMENT_SIZE, 0, "segment-size", "BYTES",
      "bytes of a journal segment, 16384 to 1073741824 (default 67108864)"},
-    {OPTION_LOG_DIR, 0, "log-dir", "DIR", "where the JSON lines go (default ./logs)"},
+    {OPTION_LOG_DIR, 0, "log-dir", "DIR", "the directory of the JSON lines (ingest, logs: default ./logs)"},
     {OPTION_NO_LOGS, 0, "no-logs", NULL, "write no JSON lines"},
     {OPTION_RESUME, 0, "resume", NULL, "go on behind the last journalled position of each source"},
     {OPTION_UNTIL_SEQ, 0, "until-seq", "N", "stop after the event with this sequence number"},
     {OPTION_INTO, 0, "into", "DIR", "write what was replayed as a new data directory"},
     {OPTION_CHECK, 0, "check", NULL, "compare with the live store and every recorded balance"},
+    {OPTION_FROM, 0, "from", "SEQ", "begin with the event of this sequence number"},
+    {OPTION_FOLLOW, 0, "follow", NULL, "at the end wait for more"},
+    {OPTION_FORMAT, 0, "format", "FORMAT", "settle (the default), ecs or otlp"},
+    {OPTION_DAY, 0, "day", "YYYY-MM-DD", "this day alone (UTC)"},
 };
 const size_t option_count = sizeof option_table / sizeof option_table[0];
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "query/query.h"
+#include "tools/oplog.h"
 
 static atomic_bool progress_stands;
 
@@ -98,6 +99,7 @@ static int tell_error(const struct invocation *invocation, const struct error_re
 {
     struct out out;
     bool has_file = report->file != NULL && report->file[0] != '\0';
+    oplog_write(SETTLE_LOG_ERROR, "%s", report->message);
     begin(&out);
     if (invocation->as_json) {
         struct json json = json_on(&out);
@@ -206,25 +208,27 @@ void report_warning(const struct invocation *invocation, const char *format, ...
 {
     char text[1024];
     FORMAT_INTO(text, format);
+    oplog_write(SETTLE_LOG_WARNING, "%s", text);
     tell(invocation, "warning", text);
 }
 
 void report_note(const struct invocation *invocation, const char *format, ...)
 {
     char text[1024];
-    if (invocation->is_quiet)
-        return;
     FORMAT_INTO(text, format);
-    tell(invocation, "info", text);
+    oplog_write(SETTLE_LOG_INFO, "%s", text);
+    if (!invocation->is_quiet)
+        tell(invocation, "info", text);
 }
 
 void report_log(void *context, settle_log_level level, const char *message)
 {
     const struct invocation *invocation = context;
-    if (level == SETTLE_LOG_INFO)
-        report_note(invocation, "%s", message);
-    else
-        report_warning(invocation, "%s", message);
+    oplog_write(level, "%s", message);
+    if (level != SETTLE_LOG_INFO)
+        tell(invocation, "warning", message);
+    else if (!invocation->is_quiet)
+        tell(invocation, "info", message);
 }
 
 void report_malformed(const struct invocation *invocation, const char *file, uint64_t line, size_t byte,
@@ -258,6 +262,7 @@ void report_malformed(const struct invocation *invocation, const char *file, uin
 void report_reject_file(const struct invocation *invocation, const char *path)
 {
     struct out out;
+    oplog_write(SETTLE_LOG_WARNING, "malformed lines were copied to %s", path);
     begin(&out);
     if (invocation->as_json) {
         struct json json = json_on(&out);

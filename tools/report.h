@@ -1,6 +1,7 @@
 /*
- * report.h — what goes to standard error, and how a settle_status becomes an exit status: the one place for both. With
- * --json each report is one JSON object on a line of its own. Any thread may report: a report is one write(2).
+ * report.h — what goes to standard error, and how a settle_status becomes an exit status: the one place for both.
+ * With --json each report is one JSON object on a line of its own. Any thread may report: a report is one write(2).
+ * All but the malformed lines also go to the operational log where there is one (oplog.h).
  */
 #ifndef TOOLS_REPORT_H
 #define TOOLS_REPORT_H

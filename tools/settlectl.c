@@ -36,8 +36,10 @@ const struct command command_table[] = {
                    "error as FILE:LINE:BYTE: REASON, copied to a reject file below DIR/rejects, and make the exit\n"
                    "status 1; rejected, duplicate and conflicting events do not. The same input again changes no\n"
                    "balance: its events are duplicates. SIGINT and SIGTERM finish what was read; a second one ends\n"
-                   "at once. This version accepts --log-dir and --no-logs but writes no JSON lines yet. Settings\n"
-                   "of the engine are read from DIR/settle.json where there is one; settlectl(1) describes it.",
+                   "at once. The JSON lines of every step go to settlement.log in the log directory, those of\n"
+                   "earlier runs first where they are missing, and what ingest itself has to say to\n"
+                   "operations.log beside it; trouble with them is a warning and never stops the events.\n"
+                   "Settings are read from DIR/settle.json where there is one; settlectl(1) describes it.",
         .example = "settlectl -D bank ingest events.ndjson",
     },
     {
@@ -60,6 +62,31 @@ const struct command command_table[] = {
         .details = "Prints the steps of an event with their times, each balance before and after, later arrivals\n"
                    "of the same id, and what is missing. Exit status 1 when no event has the id.",
         .example = "settlectl -D bank trace deposit_1001_2_1733856600000",
+    },
+    {
+        .name = "tail",
+        .options = {OPTION_FROM, OPTION_FOLLOW, OPTION_FORMAT, OPTION_LOG_DIR},
+        .run = cmd_tail,
+        .summary = "print the JSON lines of the journal",
+        .details = "Prints what is on stable storage as JSON lines, one a step, from the beginning or from an event\n"
+                   "on. --follow waits for more, also where nobody writes yet, until SIGINT or SIGTERM. With\n"
+                   "--log-dir the lines go to the files of that directory instead, as ingest writes them, from\n"
+                   "where they ended; so another process than the writer can keep them.",
+        .example = "settlectl -D bank tail --from 1000 --follow | jq .fields",
+    },
+    {
+        .name = "logs",
+        .arguments = "verify|rebuild",
+        .argument_min = 1,
+        .argument_max = 1,
+        .options = {OPTION_LOG_DIR, OPTION_DAY},
+        .run = cmd_logs,
+        .summary = "check or rewrite the files of the JSON lines",
+        .details = "verify renders the journal again and compares every file of the log directory with it, rotated\n"
+                   "and compressed ones included: ok, or the first difference with its file, line and byte, and\n"
+                   "exit status 1. Lines before the oldest file and behind the newest are told and are no\n"
+                   "difference. rebuild writes a day (--day), or every day, afresh from the journal.",
+        .example = "settlectl -D bank logs verify --log-dir logs",
     },
     {
         .name = "replay",

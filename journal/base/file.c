@@ -6,7 +6,7 @@
  *   A write that takes nothing is an I/O error, or the loop would never end.
  *   Names are opened below a directory's descriptor, without following a symbolic link in the last place, and are
  *   trusted only after fstat(2): of the right kind, and ours. Root may read what is another's, never write it.
- *   What is created has its mode whatever the umask says (0700 and 0600).
+ *   What is created has its mode whatever the umask says (0700 and 0600; 0750 and 0640 where other programs read it).
  *   A failed fdatasync(2) is never tried again: Linux marks the pages clean all the same, so the second would lie.
  */
 #ifndef _GNU_SOURCE
@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 _Static_assert(sizeof(off_t) == 8, "segments and positions need 64-bit offsets");
@@ -90,13 +91,13 @@ static settle_status sync_parent(int dir_fd, const char *name, settle_error *err
 }
 
 /* Makes the directory `name`, unless another does so first. */
-static settle_status make_directory(int dir_fd, const char *name, bool *ret_created, settle_error *error)
+static settle_status make_directory(int dir_fd, const char *name, mode_t mode, bool *ret_created, settle_error *error)
 {
-    *ret_created = mkdirat(dir_fd, name, 0700) == 0;
+    *ret_created = mkdirat(dir_fd, name, mode) == 0;
     if (!*ret_created)
         return errno == EEXIST ? SETTLE_OK : fail_errno(error, errno, name, "cannot create the directory");
     /* A umask may have taken the right to open it. Where this fails, opening it does and says so. */
-    (void)fchmodat(dir_fd, name, 0700, AT_SYMLINK_NOFOLLOW);
+    (void)fchmodat(dir_fd, name, mode, AT_SYMLINK_NOFOLLOW);
     return sync_parent(dir_fd, name, error);
 }
 
@@ -108,7 +109,7 @@ settle_status dir_open_at(int dir_fd, const char *name, bool create, int *ret_fd
     bool created = false;
     int fd = open_retry(dir_fd, name, flags, 0);
     if (fd < 0 && errno == ENOENT && create) {
-        settle_status status = make_directory(dir_fd, name, &created, error);
+        settle_status status = make_directory(dir_fd, name, 0700, &created, error);
         if (status != SETTLE_OK)
             return status;
         fd = open_retry(dir_fd, name, flags, 0);
@@ -129,17 +130,26 @@ settle_status dir_open_at(int dir_fd, const char *name, bool create, int *ret_fd
     return SETTLE_OK;
 }
 
-settle_status dir_sync_parent(const char *path, settle_error *error)
+/* A path without the slashes at its end. */
+static settle_status trim_path(const char *path, char ret_trimmed[PATH_MAX], settle_error *error)
 {
-    char trimmed[PATH_MAX];
     size_t bytes = strlen(path);
     while (bytes > 1 && path[bytes - 1] == '/')
         bytes--;
-    if (bytes == 0 || bytes >= sizeof(trimmed))
-        return fail_errno(error, ENAMETOOLONG, path, "cannot sync the directory above");
-    memcpy(trimmed, path, bytes);
-    trimmed[bytes] = '\0';
-    return sync_parent(AT_FDCWD, trimmed, error);
+    if (bytes == 0)
+        return fail_errno(error, ENOENT, path, "the directory has no name");
+    if (bytes >= PATH_MAX)
+        return fail_errno(error, ENAMETOOLONG, path, "cannot open the directory");
+    memcpy(ret_trimmed, path, bytes);
+    ret_trimmed[bytes] = '\0';
+    return SETTLE_OK;
+}
+
+settle_status dir_sync_parent(const char *path, settle_error *error)
+{
+    char trimmed[PATH_MAX];
+    settle_status status = trim_path(path, trimmed, error);
+    return status == SETTLE_OK ? sync_parent(AT_FDCWD, trimmed, error) : status;
 }
 
 settle_status dir_open(const char *path, bool create, int *ret_fd, settle_error *error)
@@ -147,16 +157,45 @@ settle_status dir_open(const char *path, bool create, int *ret_fd, settle_error 
     assert(path != NULL);
     /* Behind "link/" O_NOFOLLOW would follow: the slashes go. */
     char trimmed[PATH_MAX];
-    size_t bytes = strlen(path);
-    while (bytes > 1 && path[bytes - 1] == '/')
-        bytes--;
-    if (bytes == 0)
-        return fail_errno(error, ENOENT, path, "the directory has no name");
-    if (bytes >= sizeof(trimmed))
-        return fail_errno(error, ENAMETOOLONG, path, "cannot open the directory");
-    memcpy(trimmed, path, bytes);
-    trimmed[bytes] = '\0';
-    return dir_open_at(AT_FDCWD, trimmed, create, ret_fd, error);
+    settle_status status = trim_path(path, trimmed, error);
+    return status == SETTLE_OK ? dir_open_at(AT_FDCWD, trimmed, create, ret_fd, error) : status;
+}
+
+settle_status dir_open_shared(const char *path, bool create, int *ret_fd, settle_error *error)
+{
+    assert(path != NULL && ret_fd != NULL);
+    char trimmed[PATH_MAX];
+    bool created = false;
+    settle_status status = trim_path(path, trimmed, error);
+    if (status != SETTLE_OK)
+        return status;
+    int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+    int fd = open_retry(AT_FDCWD, trimmed, flags, 0);
+    if (fd < 0 && errno == ENOENT && create) {
+        status = make_directory(AT_FDCWD, trimmed, 0750, &created, error);
+        if (status != SETTLE_OK)
+            return status;
+        fd = open_retry(AT_FDCWD, trimmed, flags, 0);
+    }
+    if (fd < 0)
+        return fail_errno(error, errno, path, errno == ENOTDIR ? "not a directory" : "cannot open the directory");
+    *ret_fd = fd;
+    return SETTLE_OK;
+}
+
+settle_status dir_space(int dir_fd, const char *name, uint64_t *ret_free_bytes, uint64_t *ret_total_bytes,
+                        settle_error *error)
+{
+    struct statvfs fs;
+    int failed;
+    do {
+        failed = fstatvfs(dir_fd, &fs);
+    } while (failed != 0 && errno == EINTR);
+    if (failed != 0)
+        return fail_errno(error, errno, name, "cannot tell how much space is left");
+    *ret_free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+    *ret_total_bytes = (uint64_t)fs.f_blocks * fs.f_frsize;
+    return SETTLE_OK;
 }
 
 settle_status dir_sync(int dir_fd, const char *name, settle_error *error)
@@ -229,10 +268,10 @@ settle_status dir_list(int dir_fd, const char *name, char ***ret_names, size_t *
 /* ---- Files ----------------------------------------------------------------------------------------------------- */
 
 /* Creates `name`, which must not exist; -1 and errno. */
-static int create_exclusive(int dir_fd, const char *name)
+static int create_exclusive(int dir_fd, const char *name, mode_t permissions)
 {
-    int fd = open_retry(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | OPEN_FLAGS, 0600);
-    if (fd >= 0 && fchmod(fd, 0600) != 0) {
+    int fd = open_retry(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | OPEN_FLAGS, permissions);
+    if (fd >= 0 && fchmod(fd, permissions) != 0) {
         int cause = errno;
         file_close(fd);
         errno = cause;
@@ -241,14 +280,14 @@ static int create_exclusive(int dir_fd, const char *name)
     return fd;
 }
 
-static int open_or_create(int dir_fd, const char *name)
+static int open_or_create(int dir_fd, const char *name, mode_t permissions)
 {
     /* Another may create or remove it between our two attempts; nobody does so for ever. */
     for (int attempt = 0; attempt < 100; attempt++) {
         int fd = open_retry(dir_fd, name, O_RDWR | OPEN_FLAGS, 0);
         if (fd >= 0 || errno != ENOENT)
             return fd;
-        fd = create_exclusive(dir_fd, name);
+        fd = create_exclusive(dir_fd, name, permissions);
         if (fd >= 0 || errno != EEXIST)
             return fd;
     }
@@ -257,14 +296,20 @@ static int open_or_create(int dir_fd, const char *name)
 
 settle_status file_open_at(int dir_fd, const char *name, enum file_mode mode, int *ret_fd, settle_error *error)
 {
+    return file_open_shared_at(dir_fd, name, mode, 0600, ret_fd, error);
+}
+
+settle_status file_open_shared_at(int dir_fd, const char *name, enum file_mode mode, unsigned permissions, int *ret_fd,
+                                  settle_error *error)
+{
     assert(name != NULL && name[0] != '\0');
     assert(ret_fd != NULL);
     int fd = -1;
     switch (mode) {
     case FILE_READ: fd = open_retry(dir_fd, name, O_RDONLY | OPEN_FLAGS, 0); break;
     case FILE_WRITE: fd = open_retry(dir_fd, name, O_RDWR | OPEN_FLAGS, 0); break;
-    case FILE_CREATE: fd = create_exclusive(dir_fd, name); break;
-    case FILE_CREATE_OR_WRITE: fd = open_or_create(dir_fd, name); break;
+    case FILE_CREATE: fd = create_exclusive(dir_fd, name, (mode_t)permissions); break;
+    case FILE_CREATE_OR_WRITE: fd = open_or_create(dir_fd, name, (mode_t)permissions); break;
     default: assert(mode == FILE_READ); /* no such mode */
     }
     if (fd < 0)
@@ -275,6 +320,30 @@ settle_status file_open_at(int dir_fd, const char *name, enum file_mode mode, in
         return status;
     }
     *ret_fd = fd;
+    return SETTLE_OK;
+}
+
+static void fill_identity(const struct stat *st, struct file_identity *ret_identity)
+{
+    *ret_identity = (struct file_identity){.device = (uint64_t)st->st_dev, .inode = (uint64_t)st->st_ino,
+                                           .bytes = (uint64_t)st->st_size, .is_regular = S_ISREG(st->st_mode)};
+}
+
+settle_status file_identify(int fd, const char *name, struct file_identity *ret_identity, settle_error *error)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return fail_errno(error, errno, name, "cannot examine the file");
+    fill_identity(&st, ret_identity);
+    return SETTLE_OK;
+}
+
+settle_status file_identify_at(int dir_fd, const char *name, struct file_identity *ret_identity, settle_error *error)
+{
+    struct stat st;
+    if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return fail_errno(error, errno, name, "cannot examine the file");
+    fill_identity(&st, ret_identity);
     return SETTLE_OK;
 }
 
@@ -364,6 +433,16 @@ settle_status file_write_zeros(int fd, const char *name, uint64_t offset, uint64
     return SETTLE_OK;
 }
 
+settle_status file_truncate(int fd, const char *name, uint64_t bytes, settle_error *error)
+{
+    assert(bytes <= INT64_MAX);
+    int failed;
+    do {
+        failed = ftruncate(fd, (off_t)bytes);
+    } while (failed != 0 && errno == EINTR);
+    return failed == 0 ? SETTLE_OK : fail_errno(error, errno, name, "cannot cut the file");
+}
+
 settle_status file_sync_data(int fd, const char *name, settle_error *error)
 {
     int failed;
@@ -380,6 +459,14 @@ settle_status file_rename_at(int dir_fd, const char *from, const char *to, settl
         return fail_errno(error, EEXIST, to, "cannot rename a file to this name");
     if (renameat(dir_fd, from, dir_fd, to) != 0)
         return fail_errno(error, errno, from, "cannot rename the file");
+    return SETTLE_OK;
+}
+
+settle_status file_replace_at(int dir_fd, const char *from, const char *to, settle_error *error)
+{
+    assert(from != NULL && to != NULL);
+    if (renameat(dir_fd, from, dir_fd, to) != 0)
+        return fail_errno(error, errno, to, "cannot replace the file");
     return SETTLE_OK;
 }
 
@@ -417,54 +504,55 @@ static int lock_command(int fd, int command, struct flock *lock)
 }
 
 /* SETTLE_E_BUSY, with the pid that the holder wrote, where it got that far. */
-static settle_status fail_busy(int fd, settle_error *error)
+static settle_status fail_busy(int fd, const char *name, const char *holder, settle_error *error)
 {
     char text[24] = "";
     size_t digits = 0;
-    if (file_read_zeros(fd, LOCK_NAME, 0, text, sizeof(text) - 1, NULL) == SETTLE_OK)
+    if (file_read_zeros(fd, name, 0, text, sizeof(text) - 1, NULL) == SETTLE_OK)
         digits = strspn(text, "0123456789");
     if (digits == 0 || text[digits] != '\n')
-        return fail_at(error, SETTLE_E_BUSY, LOCK_NAME, 0, 0, "another writer has the directory");
-    return fail_at(error, SETTLE_E_BUSY, LOCK_NAME, 0, 0, "another writer (pid %.*s) has the directory", (int)digits,
+        return fail_at(error, SETTLE_E_BUSY, name, 0, 0, "another %s has the directory", holder);
+    return fail_at(error, SETTLE_E_BUSY, name, 0, 0, "another %s (pid %.*s) has the directory", holder, (int)digits,
                    text);
 }
 
 /* The new text goes over the old before the file is cut, so that a full disk is no obstacle. */
-static settle_status write_pid(int fd, settle_error *error)
+settle_status lock_sign(int fd, const char *name, settle_error *error)
 {
     char text[24];
     int bytes = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
     assert(bytes > 0 && (size_t)bytes < sizeof(text));
-    settle_status status = file_write(fd, LOCK_NAME, 0, text, (size_t)bytes, error);
-    if (status != SETTLE_OK)
-        return status;
-    int failed;
-    do {
-        failed = ftruncate(fd, bytes);
-    } while (failed != 0 && errno == EINTR);
-    return failed == 0 ? SETTLE_OK : fail_errno(error, errno, LOCK_NAME, "cannot cut the file");
+    settle_status status = file_write(fd, name, 0, text, (size_t)bytes, error);
+    return status == SETTLE_OK ? file_truncate(fd, name, (uint64_t)bytes, error) : status;
 }
 
-settle_status lock_take_at(int dir_fd, int *ret_fd, settle_error *error)
+settle_status lock_take_name_at(int dir_fd, const char *name, const char *holder, int *ret_fd, settle_error *error)
 {
     assert(ret_fd != NULL);
     int fd;
-    settle_status status = file_open_at(dir_fd, LOCK_NAME, FILE_CREATE_OR_WRITE, &fd, error);
+    settle_status status = file_open_at(dir_fd, name, FILE_CREATE_OR_WRITE, &fd, error);
     if (status != SETTLE_OK)
         return status;
     struct flock lock;
     if (lock_command(fd, F_OFD_SETLK, &lock) != 0) {
         bool busy = errno == EAGAIN || errno == EACCES;
-        status = busy ? fail_busy(fd, error) : fail_errno(error, errno, LOCK_NAME, "cannot lock the file");
-    } else {
-        status = write_pid(fd, error);
-    }
-    if (status != SETTLE_OK) {
+        status = busy ? fail_busy(fd, name, holder, error) : fail_errno(error, errno, name, "cannot lock the file");
         file_close(fd);
         return status;
     }
     *ret_fd = fd;
     return SETTLE_OK;
+}
+
+settle_status lock_take_at(int dir_fd, int *ret_fd, settle_error *error)
+{
+    int fd;
+    settle_status status = lock_take_name_at(dir_fd, LOCK_NAME, "writer", &fd, error);
+    if (status == SETTLE_OK && (status = lock_sign(fd, LOCK_NAME, error)) != SETTLE_OK)
+        file_close(fd);
+    if (status == SETTLE_OK)
+        *ret_fd = fd;
+    return status;
 }
 
 bool lock_is_held_at(int dir_fd)

@@ -15,6 +15,12 @@
  * link. create: a writer's call; without it (and with FILE_READ) root may open what belongs to another user. */
 settle_status dir_open(const char *path, bool create, int *ret_fd, settle_error *error);
 settle_status dir_open_at(int dir_fd, const char *name, bool create, int *ret_fd, settle_error *error);
+/* A directory for other programs: may be or lie behind a symbolic link, and belong to another user; mode 0750 when
+ * created (the last part of the path only). */
+settle_status dir_open_shared(const char *path, bool create, int *ret_fd, settle_error *error);
+/* What an unprivileged process may still write there, and the size of the file system. */
+settle_status dir_space(int dir_fd, const char *name, uint64_t *ret_free_bytes, uint64_t *ret_total_bytes,
+                        settle_error *error);
 /* Syncs the directory that holds `path`, and so its entry there. */
 settle_status dir_sync_parent(const char *path, settle_error *error);
 settle_status dir_sync(int dir_fd, const char *name, settle_error *error);
@@ -24,6 +30,17 @@ settle_status dir_list(int dir_fd, const char *name, char ***ret_names, size_t *
 enum file_mode { FILE_READ, FILE_WRITE, FILE_CREATE /* must not exist */, FILE_CREATE_OR_WRITE };
 /* Mode 0600 whatever the umask when created; never follows a symbolic link; must be a regular file. */
 settle_status file_open_at(int dir_fd, const char *name, enum file_mode mode, int *ret_fd, settle_error *error);
+/* The same with other permissions when created. */
+settle_status file_open_shared_at(int dir_fd, const char *name, enum file_mode mode, unsigned permissions, int *ret_fd,
+                                  settle_error *error);
+/* Which file it is, whatever it is called. */
+struct file_identity {
+    uint64_t device, inode, bytes;
+    bool is_regular;
+};
+settle_status file_identify(int fd, const char *name, struct file_identity *ret_identity, settle_error *error);
+/* What has the name now, a symbolic link as itself; SETTLE_E_NOT_FOUND. */
+settle_status file_identify_at(int dir_fd, const char *name, struct file_identity *ret_identity, settle_error *error);
 settle_status file_size(int fd, const char *name, uint64_t *ret_bytes, settle_error *error);
 /* Reads exactly `count` bytes; where the file ends sooner the rest is zeros (a segment is zeros past its end). */
 settle_status file_read_zeros(int fd, const char *name, uint64_t offset, void *ret_bytes, size_t count,
@@ -31,9 +48,12 @@ settle_status file_read_zeros(int fd, const char *name, uint64_t offset, void *r
 settle_status file_write(int fd, const char *name, uint64_t offset, const void *bytes, size_t count,
                          settle_error *error);
 settle_status file_write_zeros(int fd, const char *name, uint64_t offset, uint64_t count, settle_error *error);
+settle_status file_truncate(int fd, const char *name, uint64_t bytes, settle_error *error);
 settle_status file_sync_data(int fd, const char *name, settle_error *error); /* fdatasync */
 /* Never replaces what has the name already. */
 settle_status file_rename_at(int dir_fd, const char *from, const char *to, settle_error *error);
+/* Replaces what has the name. */
+settle_status file_replace_at(int dir_fd, const char *from, const char *to, settle_error *error);
 settle_status file_remove_at(int dir_fd, const char *name, settle_error *error);
 bool file_exists_at(int dir_fd, const char *name);
 void file_close(int fd); /* -1 is fine */
@@ -41,6 +61,9 @@ void file_close(int fd); /* -1 is fine */
 /* The writer's lock of a data directory: an open-file-description lock (fcntl(2) F_OFD_SETLK) on `lock`, which
  * holds the pid as text. SETTLE_E_BUSY names the holder. Closing the descriptor releases it. */
 settle_status lock_take_at(int dir_fd, int *ret_fd, settle_error *error);
+/* The same lock on another file, held by "another {holder}"; and writing the pid into it, which it works without. */
+settle_status lock_take_name_at(int dir_fd, const char *name, const char *holder, int *ret_fd, settle_error *error);
+settle_status lock_sign(int fd, const char *name, settle_error *error);
 /* Whether some process holds it; a missing lock file means no, one that cannot be examined yes. */
 bool lock_is_held_at(int dir_fd);
 

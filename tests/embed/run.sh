@@ -88,6 +88,6 @@ read -ra package <<<"$(pkg-config --cflags --libs libsettle)"
 step "$CC" "${flags[@]}" "${warnings[@]}" "$example" "${package[@]}" -o "$work/embed_pkg_config"
 check pkg-config "$work/embed_pkg_config"
 
-step "$CC" "${flags[@]}" "${warnings[@]}" -I"$prefix/include" "$example" "$library/libsettle.a" -llmdb -pthread \
+step "$CC" "${flags[@]}" "${warnings[@]}" -I"$prefix/include" "$example" "$library/libsettle.a" -llmdb -lzstd -lcrypto -pthread \
     -o "$work/embed_plain"
 check plain-static "$work/embed_plain"

@@ -91,7 +91,7 @@ expect_status 2 settlectl blance -- --json
 grep -q '^settlectl: unknown command' err || fail 'a word behind -- was taken for an option'
 
 # ---- Help and version ----
-commands='init ingest balance trace replay verify inspect stats version help'
+commands='init ingest balance trace tail logs replay verify inspect stats version help'
 expect_status 0 settlectl help
 for command in $commands; do
     grep -q "^  $command " out || fail "help does not list $command"
@@ -105,7 +105,7 @@ for command in $commands; do
     cmp -s out help.out || fail "-h $command is not help $command"
     expect_status 0 settlectl help
 done
-for later in history tail stuck export bench at-seq; do
+for later in history stuck export at-seq; do
     if grep -qw -- "$later" out; then fail "help promises $later"; fi
 done
 expect_equal 'commands as JSON' "$(settlectl help --json | jq -r .command | xargs)" "$commands"

@@ -32,6 +32,9 @@ good '{
 }
 '
 good '{"\u0063ommit_events_max":64}'
+good '{"lines":{}}'
+good '{"commit_events_max":64,"lines":{"rotate_bytes":9007199254740992,"keep_days":36500,"keep_bytes":0,"compress":true,
+    "sample_per_million":1000000,"free_bytes_min":0},"checkpoint_interval_ms":100}'
 
 bad '' 1:1 'no JSON here'
 bad '{"commit_events_max":}' 1:22 'no JSON here'
@@ -45,6 +48,20 @@ for value in 0 65537 -1 1.0 1e3 01 '"1"' null true '[1]' '{"a":1}' 9999999999999
     bad "{\"commit_events_max\": $value}" 1:23 '"commit_events_max" must be an integer from 1 to 65536'
 done
 bad '{"checkpoint_interval_ms":1,"commit_interval_us_max":60000001}' 1:54 '"commit_interval_us_max" must be'
+bad '{"lines":1}' 1:10 '"lines" must be an object'
+bad '{"lines":[]}' 1:10 '"lines" must be an object'
+bad '{"lines":{},"lines":{}}' 1:13 'member "lines" is given twice'
+bad '{"lines":{\n"keep_day":1}}' 2:1 'unknown member "keep_day"'
+bad '{"lines":{"commit_events_max":1}}' 1:11 'unknown member "commit_events_max"'
+bad '{"keep_days":1}' 1:2 'unknown member "keep_days"'
+bad '{"lines":{"keep_days":1,"keep_days":1}}' 1:25 'member "keep_days" is given twice'
+for value in 1 0 '"true"' null '[]'; do
+    bad "{\"lines\":{\"compress\":$value}}" 1:22 '"compress" must be true or false'
+done
+for value in -1 1.5 true 9007199254740993 36893488147419103232; do
+    bad "{\"lines\":{ \"rotate_bytes\": $value}}" 1:28 '"rotate_bytes" must be an integer from 0 to 9007199254740992'
+done
+bad '{"lines":{"sample_per_million":1000001}}' 1:32 '"sample_per_million" must be an integer from 0 to 1000000'
 bad '\0357\0273\0277{}' 1:1 'a byte-order mark is no JSON'
 printf '{}\0' >$config
 run 2
@@ -66,4 +83,16 @@ expect_status 2 settlectl ingest event
 grep -q "^settlectl: $config:1:1: no JSON here" err || fail "$(cat err)"
 rm $config
 run 0
-expect_equal 'what came in' "$(settlectl --json stats | jq .events)" 7
+expect_equal 'what came in' "$(settlectl --json stats | jq .events)" 9
+
+# The settings that differ are in the operational log; the other commands of the lines read them too.
+echo '{"commit_events_max":64,"lines":{"keep_days":7,"compress":true}}' >$config
+run 0
+jq -r .message logs/operations.log | grep -qx 'settings that differ from the defaults: commit_events_max=64 lines.keep_days=7 lines.compress=1' ||
+    fail "$(cat logs/operations.log)"
+printf 'x' >$config
+for command in 'logs verify' 'logs rebuild' 'tail --log-dir l'; do
+    # shellcheck disable=SC2086 # two words
+    expect_status 2 settlectl $command
+done
+expect_status 0 settlectl tail

@@ -101,7 +101,10 @@ for directory in piped filed; do
     expect_equal "replay --check of $directory" "$(jq -c '[.ok, .events, .store]' out)" '[true,60000,"equal"]'
 done
 
-# ---- The options of the JSON lines are taken ----
+# ---- The options of the JSON lines ----
 expect_status 0 settlectl --json ingest --no-logs a
-expect_status 0 settlectl --json ingest --log-dir here a
+[ ! -e here ] || fail 'a log directory that nobody asked for'
 expect_status 0 settlectl --json ingest --log-dir=here --no-logs a
+[ ! -e here ] || fail '--no-logs made a log directory'
+expect_status 0 settlectl --json ingest --log-dir here a
+settlectl tail | cmp - here/settlement.log || fail '--log-dir: the lines of all runs'

@@ -104,16 +104,16 @@ expect_status 0 settlectl -D large --json replay --check
 expect_equal 'all of it' "$(jq -c '[.ok, .events, .store]' out)" '[true,400000,"equal"]'
 
 # ---- A terminal has a progress line, anything else has none ----
-expect_status 0 settlectl -D quiet ingest <(echo '{"type":"asset","asset":"USDT","id":2,"scale":6}') large.ndjson
+expect_status 0 settlectl -D quiet ingest --log-dir quiet.logs <(echo '{"type":"asset","asset":"USDT","id":2,"scale":6}') large.ndjson
 expect_equal 'messages without a terminal' "$(cat err)" ''
 # Where there is no script(1), or no pseudo-terminal for it, this part is left out.
 if script -qec true /dev/null >/dev/null 2>&1 </dev/null; then
     expect_status 0 settlectl -D shown init --asset USDT=2:6
     echo 'malformed' >>large.ndjson
-    script -qec "'$SETTLECTL' -D shown ingest large.ndjson" typescript >/dev/null </dev/null || true
+    script -qec "'$SETTLECTL' -D shown ingest --no-logs large.ndjson" typescript >/dev/null </dev/null || true
     tr '\r' '\n' <typescript >shown.lines
     grep -Eq '\[[#-]{30}\] +[0-9]+%  [0-9,]+ events  [0-9,]+/s' shown.lines || fail "no progress: $(head shown.lines)"
     grep -q 'large.ndjson:400001:1: ' shown.lines || fail 'no word about the malformed line'
-    script -qec "'$SETTLECTL' -q -D shown ingest --resume large.ndjson" typescript >/dev/null </dev/null || true
+    script -qec "'$SETTLECTL' -q -D shown ingest --no-logs --resume large.ndjson" typescript >/dev/null </dev/null || true
     if grep -q '%' typescript; then fail 'progress in spite of -q'; fi
 fi

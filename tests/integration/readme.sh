@@ -27,3 +27,8 @@ example 'A script.' >script.sh
 grep -q jq script.sh || fail 'no example of a script in the README'
 expect_status 0 bash -euo pipefail script.sh
 expect_equal 'the script prints' "$(cat out)" $'1001\t1000.500000\nexternal\t-1000.500000\ntrue'
+
+example 'A log.' >log.sh
+expect_status 0 bash -euo pipefail log.sh
+grep -q '"event": "DEPOSIT_CONSUMED"' out || fail 'no line of a deposit'
+grep -q '^ok$' out || fail 'logs verify is not ok'

@@ -26,18 +26,10 @@ struct prepared {
     uint64_t account_hashes[4];
 };
 
-/* A view of the store may not outlive the mutex: what it does not see may have left the id table meanwhile. */
-static void snapshot_let_go(settle *e)
-{
-    if (e->snapshot_is_fresh)
-        store_snapshot_rest(e->snapshot);
-    e->snapshot_is_fresh = false;
-}
-
 /* Waits for one of the engine's threads, as a caller that wants a commit now. Others have the mutex meanwhile. */
 static void progress_wait(settle *e)
 {
-    snapshot_let_go(e);
+    engine_snapshot_let_go(e);
     e->waiting++;
     pthread_cond_signal(&e->commit_wanted);
     pthread_cond_wait(&e->progress, &e->mutex);
@@ -88,87 +80,6 @@ void engine_source_record(settle *e)
     struct record_source source = {entry->offset_bytes, entry->line, {entry->name, entry->name_bytes}};
     frame_append(e->open, record_encode_source(frame_at_end(e->open), &source));
     e->source_open = 0;
-}
-
-/* ---- Looking an id up ---- */
-
-static const struct frame_buffer *buffer_of(const settle *e, uint64_t position)
-{
-    if (e->open->is_open && position >= e->open->frame.position)
-        return e->open;
-    return e->inflight != NULL && position >= e->inflight->frame.position ? e->inflight : NULL;
-}
-
-/* The two records of an event that may still be in memory only. */
-static settle_status event_read(settle *e, uint64_t position, struct event_records *ret_event, settle_error *error)
-{
-    const struct frame_buffer *buffer = buffer_of(e, position);
-    if (buffer == NULL) {
-        settle_status status = journal_reader_limit(e->lookup, position + 1, error);
-        return status == SETTLE_OK ? journal_reader_event(e->lookup, position, ret_event, error) : status;
-    }
-    struct record_base base = {buffer->frame.first_seq, buffer->frame.time_us};
-    size_t at = (size_t)(position - buffer->frame.position);
-    const char *fault = record_decode(buffer->bytes + at, buffer->used - at, base, &ret_event->consumed);
-    assert(fault == NULL);
-    return SETTLE_OK;
-}
-
-static settle_status position_has_id(settle *e, uint64_t position, const struct event_key *key,
-                                     struct event_records *ret_event, bool *ret_is_same, settle_error *error)
-{
-    settle_status status = event_read(e, position, ret_event, error);
-    if (status != SETTLE_OK)
-        return status;
-    struct event_key other;
-    event_key_of(&ret_event->consumed.u.consumed, &other);
-    *ret_is_same = event_key_equal(key, &other);
-    return SETTLE_OK;
-}
-
-/* In the store: only asked where the id may be there at all. */
-static settle_status store_find(settle *e, const struct event_key *key, struct event_records *ret_event,
-                                uint64_t *ret_position, settle_error *error)
-{
-    *ret_position = 0;
-    if (e->applied.position == 0 || id_bounds_are_passed(&e->applied_bounds, key))
-        return SETTLE_OK;
-    settle_status status = SETTLE_OK;
-    if (!e->snapshot_is_fresh)
-        status = store_snapshot_renew(e->snapshot, error);
-    if (status != SETTLE_OK)
-        return status;
-    e->snapshot_is_fresh = true;
-    uint64_t position = 0;
-    status = store_id_get(e->snapshot, key, &position, error);
-    if (status != SETTLE_OK)
-        return status == SETTLE_E_NOT_FOUND ? SETTLE_OK : status;
-    bool is_same = false;
-    status = position_has_id(e, position, key, ret_event, &is_same, error);
-    if (status == SETTLE_OK && !is_same)
-        status = fail_at(error, SETTLE_E_CORRUPT, "store", position, 0, "the id index points to another event");
-    if (status == SETTLE_OK)
-        *ret_position = position;
-    return status;
-}
-
-/* Position of the first arrival of an id, 0 when it is new; the event as it came then. */
-static settle_status id_find(settle *e, const struct event_key *key, uint64_t hash, struct event_records *ret_event,
-                             uint64_t *ret_position, settle_error *error)
-{
-    struct ids_cursor cursor = {0, 0};
-    uint64_t position;
-    while ((position = ids_find(&e->ids, hash, &cursor)) != 0) {
-        bool is_same = false;
-        settle_status status = position_has_id(e, position, key, ret_event, &is_same, error);
-        if (status != SETTLE_OK)
-            return status;
-        if (is_same) {
-            *ret_position = position;
-            return SETTLE_OK;
-        }
-    }
-    return store_find(e, key, ret_event, ret_position, error);
 }
 
 /* ---- Applying one event ---- */
@@ -238,6 +149,7 @@ static void record_event(settle *e, const settle_event *event, uint64_t hash, co
         struct record_repeat repeat = {first->consumed.seq, first_position};
         ret_result->outcome = is_same ? SETTLE_DUPLICATE : SETTLE_CONFLICT;
         ret_result->first_seq = repeat.first_seq;
+        e->repeats[e->repeat_count++] = (struct store_arrival){first_position, position};
         frame_append(e->open, record_encode_repeat(frame_at_end(e->open), seq_delta, time_delta(e), ret_result->outcome,
                                                    &repeat));
     }
@@ -249,10 +161,10 @@ static void record_event(settle *e, const settle_event *event, uint64_t hash, co
     pthread_cond_signal(&e->commit_wanted);
 }
 
-/* Waits until the open frame and the id table can take one more event. */
+/* Waits until the open frame, the id table and the list of repeats can take one more event. */
 static settle_status event_room(settle *e, settle_error *error)
 {
-    while (!ids_make_room(&e->ids, e->applied.position)) {
+    while (!ids_make_room(&e->ids, e->applied.position) || e->repeat_count >= e->ids.generation_max) {
         settle_status status = engine_check(e, error);
         if (status != SETTLE_OK)
             return status;
@@ -270,12 +182,14 @@ static settle_status apply_event(settle *e, const settle_event *event, const str
     if (status == SETTLE_OK) /* other callers may have taken it while this one waited */
         status = ids_reserve(&e->ids, 1);
     if (status == SETTLE_OK)
+        status = engine_repeat_reserve(e);
+    if (status == SETTLE_OK)
         status = accounts_reserve(&e->accounts, SETTLE_LEGS_MAX);
     if (status != SETTLE_OK)
         return status == SETTLE_E_NO_MEMORY ? fail(error, status, "no memory for accounts and ids") : status;
     uint64_t first_position = 0;
     struct event_records first;
-    status = id_find(e, &prepared->key, prepared->hash, &first, &first_position, error);
+    status = engine_id_find(e, &prepared->key, prepared->hash, &first, &first_position, error);
     if (status != SETTLE_OK)
         return status;
     if (e->source_open != 0 && e->source_open != event->end.source)
@@ -364,7 +278,7 @@ static settle_status apply_batch(settle *e, const settle_event *events, size_t c
         if (error != NULL)
             error->status = status;
     }
-    snapshot_let_go(e);
+    engine_snapshot_let_go(e);
     *ret_frame_number = e->open_number;
     return status;
 }

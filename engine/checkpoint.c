@@ -49,6 +49,7 @@ static void applied_set(settle *e, const struct journal_point *point)
 {
     e->applied = *point;
     id_bounds_join(&e->applied_bounds, &e->projection.bounds);
+    engine_forget_repeats(e);
 }
 
 settle_status checkpoint_recover(settle *engine, settle_error *error)

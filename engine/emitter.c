@@ -212,7 +212,8 @@ static settle_status emitter_run(settle *e, settle_error *error)
 
 settle_status settle_lines_start(settle *engine, const settle_lines_options *options, settle_error *error)
 {
-    settle_lines_options taken = {.size_bytes = 0};
+    settle_lines_options taken;
+    settle_lines_options_init(&taken);
     settle_status status = options_take(options, &taken, error);
     if (status == SETTLE_OK)
         status = emitter_claim(engine, error);

@@ -91,6 +91,8 @@ struct settle {
     struct store_snapshot *snapshot;
     bool snapshot_is_fresh;
     struct journal_reader *lookup;
+    struct store_arrival *repeats; /* duplicates and conflicts that the store does not have yet, in order */
+    size_t repeat_count, repeat_capacity;
 
     /* checkpoint */
     struct projection projection;         /* the checkpoint thread's */
@@ -118,6 +120,20 @@ settle_status engine_view(settle *engine, struct view *ret_view, settle_error *e
 settle_status engine_frame_room(settle *engine, size_t bytes, settle_error *error);
 /* The position of the source that the open frame has not recorded yet goes into it. Needs room. */
 void engine_source_record(settle *engine);
+
+/* ---- lookup.c: mutex held, but for the last ---- */
+/* Position of the first arrival of an id, 0 when it is new; the event as it came then. */
+settle_status engine_id_find(settle *engine, const struct event_key *key, uint64_t hash, struct event_records *ret_event,
+                             uint64_t *ret_position, settle_error *error);
+/* Before the mutex is let go: what a view of the store does not see may have left the id table meanwhile. */
+void engine_snapshot_let_go(settle *engine);
+/* Room for one more duplicate or conflict that the store does not have; forgets those it has. */
+settle_status engine_repeat_reserve(settle *engine);
+void engine_forget_repeats(settle *engine);
+/* Where an event id arrived: the first time and, malloc'd, the later times in order; all of it durable when it returns.
+ * SETTLE_E_NOT_FOUND; SETTLE_E_CORRUPT also where it is the store that cannot tell. */
+settle_status engine_find_arrivals(settle *engine, const struct event_key *key, uint64_t *ret_first_position,
+                                   uint64_t **ret_positions, size_t *ret_count, settle_error *error);
 
 /* ---- commit.c ---- */
 uint64_t monotonic_us(void);

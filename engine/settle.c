@@ -465,6 +465,7 @@ static void engine_free(settle *e)
     registry_deinit(&e->names);
     struct mem mem = e->mem;
     mem_free(&mem, e->pending);
+    mem_free(&mem, e->repeats);
     mem_free(&mem, e->directory);
     file_close(e->lock_fd);
     file_close(e->data_fd);

@@ -40,6 +40,11 @@ enum option_id {
     OPTION_FOLLOW,
     OPTION_FORMAT,
     OPTION_DAY,
+    OPTION_DIRECTORY,
+    OPTION_OUTPUT,
+    OPTION_EVENTS,
+    OPTION_RUNS,
+    OPTION_QUICK,
 };
 
 struct option {
@@ -108,6 +113,7 @@ settle_status show_ledger(struct invocation *invocation, const struct ledger *le
 /* ---- The commands ---- */
 
 int cmd_balance(struct invocation *invocation);
+int cmd_bench(struct invocation *invocation);
 int cmd_help(struct invocation *invocation);
 int cmd_ingest(struct invocation *invocation);
 int cmd_init(struct invocation *invocation);

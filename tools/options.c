@@ -28,6 +28,11 @@ const struct option option_table[] = {
     {OPTION_FOLLOW, 0, "follow", NULL, "at the end wait for more"},
     {OPTION_FORMAT, 0, "format", "FORMAT", "settle (the default), ecs or otlp"},
     {OPTION_DAY, 0, "day", "YYYY-MM-DD", "this day alone (UTC)"},
+    {OPTION_DIRECTORY, 0, "directory", "DIR", "measure below this directory (default: where the data directory is)"},
+    {OPTION_OUTPUT, 'o', "output", "FILE.svg", "draw a bar chart"},
+    {OPTION_EVENTS, 0, "events", "N", "events of the largest cases (default 1000000, with --quick 100000)"},
+    {OPTION_RUNS, 0, "runs", "N", "how often each case is run (default 3)"},
+    {OPTION_QUICK, 0, "quick", NULL, "fewer events, for a first look"},
 };
 const size_t option_count = sizeof option_table / sizeof option_table[0];
 

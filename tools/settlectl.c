@@ -128,6 +128,18 @@ const struct command command_table[] = {
         .example = "settlectl -D bank stats --json",
     },
     {
+        .name = "bench",
+        .options = {OPTION_DIRECTORY, OPTION_OUTPUT, OPTION_EVENTS, OPTION_RUNS, OPTION_QUICK},
+        .run = cmd_bench,
+        .summary = "measure this machine and the engine on it",
+        .details = "Measures what the device can do at best, then the engine: events through the library in groups,\n"
+                   "from threads and at a fixed pace, ingest without and with lines, recovery, replay, verify,\n"
+                   "questions while writing. All cases in turn, several times over; prints medians, each with its\n"
+                   "ratio to the device's best in the same run. Works in a temporary directory beside the data\n"
+                   "directory, or below --directory, and removes it. docs/performance.md explains the figures.",
+        .example = "settlectl bench --quick -o bench.svg",
+    },
+    {
         .name = "version",
         .run = cmd_version,
         .summary = "print the version",

@@ -285,3 +285,43 @@ Test(engine_ids, every_member_of_a_trade_is_content)
     EXPECT_CHANGED(trade, u.trade.seller_fee = 1);
     expect_content(trade, trade, SETTLE_DUPLICATE);
 }
+
+/* ---- The life of an id, whoever knows of its arrivals ---- */
+
+static void expect_life(struct rig *rig, const char *id, size_t repeats, uint64_t last_seq)
+{
+    settle_lifecycle *life = NULL;
+    EXPECT_OK(settle_lifecycle_get(rig->engine, (settle_text){id, strlen(id)}, &life, &test_error));
+    cr_assert_eq(life->repeat_count, repeats, "%zu repeats of %s", life->repeat_count, id);
+    for (size_t i = 0; i < repeats; i++) {
+        const settle_arrival *repeat = &life->repeats[i];
+        cr_assert(repeat->result.first_seq == life->first.result.seq && repeat->result.seq > life->first.result.seq);
+        cr_assert(i == 0 || repeat->result.seq > life->repeats[i - 1].result.seq, "in order, once each");
+    }
+    cr_assert_eq(repeats == 0 ? life->first.result.seq : life->repeats[repeats - 1].result.seq, last_seq);
+    settle_lifecycle_free(life);
+}
+
+/* With a checkpoint after nearly every event, and with none: the same answers at every moment. */
+Test(engine_ids, a_life_has_every_arrival_whether_the_store_has_it_or_not)
+{
+    for (uint32_t checkpoint_events = 1; checkpoint_events <= 1000; checkpoint_events += 999) {
+        struct rig rig;
+        rig_make(&rig);
+        rig.options.checkpoint_events_max = checkpoint_events;
+        rig.options.checkpoint_interval_ms = checkpoint_events == 1 ? 1 : 3600000;
+        rig_open(&rig);
+        rig_submit(&rig, rig_deposit(1, RIG_USDT, 5, 7));
+        expect_life(&rig, "deposit_1_2_7", 0, 1);
+        for (uint64_t i = 1; i <= 40; i++) {
+            settle_event other = rig_with_id(rig_deposit(2, RIG_USDT, (settle_int128)i, i), "other");
+            rig_submit(&rig, rig_deposit(1, RIG_USDT, i % 2 == 0 ? 5 : 6, 7)); /* duplicates and conflicts */
+            rig_submit(&rig, other);
+            expect_life(&rig, "deposit_1_2_7", i, 2 * i);
+            expect_life(&rig, "other", i - 1, 2 * i + 1);
+            if (i % 16 == 0)
+                rig_reopen(&rig);
+        }
+        rig_remove(&rig);
+    }
+}

@@ -20,7 +20,7 @@
  * moved. */
 #define EMITTER_TEND_US 250000u
 /* Stopping waits so long for rotated files that are still to be compressed; the rest is for the next start. */
-#define EMITTER_TIDY_US_MAX 10000000u
+#define EMITTER_TIDY_US_MAX 500000u
 
 /* ---- Options ---- */
 

@@ -207,7 +207,8 @@ static int env_open(const struct store_tables_options *options, MDB_env **ret_en
             map_bytes = MAP_BYTES_MIN;
         map_bytes &= ~(size_t)0xffff; /* whole pages of any size */
         int code = env_open_sized(options, map_bytes, ret_env);
-        if (code != ENOMEM || map_bytes == MAP_BYTES_MIN)
+        /* EINVAL: so says valgrind where its address space is too small. */
+        if ((code != ENOMEM && code != EINVAL) || map_bytes == MAP_BYTES_MIN)
             return code;
     }
 }

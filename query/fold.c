@@ -15,6 +15,7 @@
 #include "engine/projection.h"
 #include "engine/validate.h"
 #include "journal/base/status.h"
+#include "query/ahead.h"
 
 /* Longest wait for a writer to tell how far the journal it found is durable. */
 #define WRITER_WAIT_MS_MAX 10000u
@@ -52,11 +53,18 @@ void fold_counts(const struct fold *fold, struct audit_counts *ret_counts)
     };
 }
 
+static void reader_take_back(struct fold *fold)
+{
+    ahead_close(fold->ahead);
+    fold->ahead = NULL;
+}
+
 /* A record that is whole and says something that cannot be. */
 static settle_status disagree(struct fold *fold, const struct record *record, settle_error *error, const char *sentence)
 {
     uint64_t offset = 0;
     char file[SEGMENT_NAME_BYTES + 16];
+    reader_take_back(fold);
     snprintf(file, sizeof file, "journal/%s", journal_reader_place(fold->reader, record->position, &offset));
     fold->disagrees = true;
     return fail_at(error, SETTLE_E_CORRUPT, file, offset, record->seq, "%s", sentence);
@@ -284,7 +292,8 @@ settle_status fold_next(struct fold *fold, settle_error *error)
     if (fold->at_end || fold->last_seq >= fold->until_seq)
         return SETTLE_E_END;
     struct journal_point point = fold->point;
-    settle_status status = journal_reader_next(fold->reader, &point, &frame, error);
+    settle_status status = fold->ahead != NULL ? ahead_next(fold->ahead, &point, &frame, error)
+                                               : journal_reader_next(fold->reader, &point, &frame, error);
     if (status != SETTLE_OK)
         return status;
     status = fold_frame(fold, &frame, error);
@@ -298,8 +307,11 @@ settle_status fold_next(struct fold *fold, settle_error *error)
 settle_status fold_until(struct fold *fold, uint64_t position, settle_error *error)
 {
     settle_status status = SETTLE_OK;
+    if (fold->point.position < position)
+        ahead_open(fold->reader, &fold->point, fold->mem, &fold->ahead);
     while (status == SETTLE_OK && fold->point.position < position)
         status = fold_next(fold, error);
+    reader_take_back(fold);
     return status;
 }
 

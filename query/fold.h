@@ -12,11 +12,14 @@
 typedef settle_status (*fold_first)(void *context, const struct event_key *key, uint64_t position, uint64_t seq,
                                     settle_error *error);
 
+struct ahead;
+
 struct fold {
     const struct mem *mem;
     int data_fd; /* borrowed, as the reader is */
     struct journal_reader *reader;
     struct journal_reader *lookup; /* a second cursor, for the first arrivals that repeats name; opened when needed */
+    struct ahead *ahead;           /* has the reader while fold_until() runs; NULL: nobody does */
     struct journal_point point;    /* behind the last frame folded */
     uint64_t until_seq;            /* stop after this event */
     bool at_end;                   /* until_seq was reached */

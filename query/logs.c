@@ -76,7 +76,7 @@ static settle_status require_next(struct check *c, settle_error *error)
 static settle_status seek(struct check *c, const struct logs_file *file, const char *line, size_t bytes,
                           settle_error *error)
 {
-    char text[200];
+    char text[256];
     struct log_line found;
     const struct line_place *place = &found.place;
     uint64_t passed = 0;
@@ -114,7 +114,7 @@ static settle_status seek(struct check *c, const struct logs_file *file, const c
 static void compare(struct check *c, const struct logs_file *file, uint64_t number, uint64_t offset, const char *line,
                     size_t bytes)
 {
-    char text[200];
+    char text[256];
     struct log_line found;
     if (!c->has_next) {
         differ(c, file, number, offset + 1, "the journal has no further line");
@@ -129,7 +129,8 @@ static void compare(struct check *c, const struct logs_file *file, uint64_t numb
         snprintf(text, sizeof text, "the journal says something else: this would be the %s of event %" PRIu64,
                  step_name(place->step), place->seq);
         if (is_other)
-            snprintf(text + strlen(text), sizeof text - strlen(text), ", but it is the %s of event %" PRIu64,
+            snprintf(text + strlen(text), sizeof text - strlen(text),
+                     ", but it is the %s of event %" PRIu64 " (another sample_per_million when it was written?)",
                      step_name(found.place.step), found.place.seq);
         differ(c, file, number, offset + same + 1, text);
         return;

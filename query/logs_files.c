@@ -17,7 +17,7 @@
 settle_status logs_list_read(int dir_fd, struct logs_list *ret_list, settle_error *error)
 {
     struct log_list rotated;
-    settle_status status = log_list_read(dir_fd, &mem_libc, &rotated, error);
+    settle_status status = log_list_read(dir_fd, &mem_libc, true, &rotated, error);
     if (status != SETTLE_OK)
         return status;
     struct logs_list list = {calloc(rotated.count + 1, sizeof *list.files), 0};

@@ -147,6 +147,20 @@ static settle_status put_aside(const struct rebuild *r, const char *name, settle
     return file_rename_at(r->dir_fd, name, aside, error);
 }
 
+/* What a compression that a crash ended has left beside a file. */
+static settle_status twins_remove(const struct rebuild *r, const char *name, settle_error *error)
+{
+    static const char *const suffixes[] = {".zst", ".zst.partial"};
+    char twin[LOG_NAME_BYTES + 16];
+    settle_status status = SETTLE_OK;
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0] && status == SETTLE_OK; i++) {
+        snprintf(twin, sizeof twin, "%s%s", name, suffixes[i]);
+        if (file_exists_at(r->dir_fd, twin))
+            status = file_remove_at(r->dir_fd, twin, error);
+    }
+    return status;
+}
+
 /* Makes way for `target`; what has that name already and is of this journal is replaced by the rename. */
 static settle_status olds_remove(struct rebuild *r, const char *target, bool is_before, settle_error *error)
 {
@@ -160,6 +174,8 @@ static settle_status olds_remove(struct rebuild *r, const char *target, bool is_
             status = put_aside(r, old->file.name, error);
         else if (!is_before && is_of_the_day && !is_target && is_ours)
             status = file_remove_at(r->dir_fd, old->file.name, error);
+        if (status == SETTLE_OK && !is_before && is_of_the_day && is_ours && !old->file.is_compressed)
+            status = twins_remove(r, old->file.name, error);
     }
     return status;
 }

@@ -14,6 +14,7 @@
 #include "journal/follow/follower.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -160,8 +161,66 @@ static bool follow_changed(struct follower *f, enum log_change change)
     return reopen(f, is_shrunk ? 0 : bytes);
 }
 
+static settle_status open_directory(struct follower *f, settle_error *error)
+{
+    settle_status status = dir_open_shared(f->directory, true, &f->dir_fd, error);
+    if (status == SETTLE_OK)
+        status = lock_take_name_at(f->dir_fd, LOCK_FILE, "follower", &f->lock_fd, error);
+    if (status == SETTLE_OK)
+        (void)lock_sign(f->lock_fd, LOCK_FILE, NULL); /* the disk may be full: that is for later */
+    if (status != SETTLE_OK && error != NULL) /* which name it has there is of little use */
+        snprintf(error->file, sizeof error->file, "%s", f->directory);
+    return status;
+}
+
+/* Somebody has moved or removed the whole directory. The lines go on in the one that has its name now, and history is not
+ * rendered again. */
+static bool move_house(struct follower *f)
+{
+    follower_tell(f, TELL_WARNING, "the log directory %s was moved or removed: the lines go on in a new one", f->directory);
+    if (f->current.fd >= 0 && log_current_sync(&f->current, &f->error) != SETTLE_OK)
+        follower_tell(f, TELL_WARNING, "the last lines of the one that was moved may be lost at a power cut: %s",
+                      f->error.text);
+    log_current_close(&f->current);
+    log_compression_close(f->compression);
+    f->compression = NULL;
+    file_close(f->lock_fd);
+    file_close(f->dir_fd);
+    f->dir_fd = f->lock_fd = -1;
+    if (open_directory(f, &f->error) != SETTLE_OK) {
+        file_close(f->dir_fd);
+        f->dir_fd = -1;
+        return follower_pause(f);
+    }
+    log_current_init(&f->current, f->dir_fd, f->mem);
+    f->tidy_is_due = true;
+    return reopen(f, 0);
+}
+
+/* Whether the directory's name is still its. Asked now and then, since it means a look at the path. */
+static bool has_moved(struct follower *f)
+{
+    struct file_identity held, named;
+    uint64_t now = clock_system_us(NULL);
+    if (f->dir_fd < 0)
+        return true;
+    if (now >= f->looked_us && now - f->looked_us < FOLLOWER_LOOK_US)
+        return false;
+    f->looked_us = now;
+    int fd = -1;
+    settle_error unused;
+    if (dir_open_shared(f->directory, false, &fd, &unused) != SETTLE_OK)
+        return unused.cause_errno == ENOENT;
+    bool is_other = file_identify(f->dir_fd, "", &held, NULL) == SETTLE_OK &&
+                    file_identify(fd, "", &named, NULL) == SETTLE_OK && (held.device != named.device || held.inode != named.inode);
+    file_close(fd);
+    return is_other;
+}
+
 bool follower_watch(struct follower *f)
 {
+    if (has_moved(f))
+        return move_house(f);
     enum log_change change = LOG_SAME;
     if (f->current.fd < 0)
         return reopen(f, f->current.needs_cut ? f->current.bytes : 0);
@@ -205,7 +264,7 @@ bool follower_rename_current(struct follower *f, uint32_t day, bool is_last)
     struct log_list list;
     struct log_name name;
     char text[LOG_NAME_BYTES];
-    if (log_list_read(f->dir_fd, f->mem, &list, &f->error) != SETTLE_OK)
+    if (log_list_read(f->dir_fd, f->mem, false, &list, &f->error) != SETTLE_OK)
         return follower_pause(f);
     log_list_next_name(&list, day, is_last, f->done.part_day == day ? f->done.part : 0, &name);
     log_list_free(&list, f->mem);
@@ -331,8 +390,8 @@ static settle_status step(struct follower *f, struct journal_reader *reader, set
         status = follower_catch_up(f, reader, error);
     if (status == SETTLE_OK && f->state == FOLLOW_RUN)
         status = run(f, reader, error);
-    if (status == SETTLE_OK && f->state == FOLLOW_RUN)
-        follower_tidy(f);
+    if (status == SETTLE_OK && f->done_is_known)
+        follower_tidy(f); /* also while the lines pause: it may be what makes room */
     return status;
 }
 
@@ -361,16 +420,6 @@ settle_status follower_step(struct follower *follower, struct journal_reader *re
 
 /* ---- Opening and closing ---------------------------------------------------------------------------------------- */
 
-static settle_status open_directory(struct follower *f, const char *directory, settle_error *error)
-{
-    settle_status status = dir_open_shared(directory, true, &f->dir_fd, error);
-    if (status == SETTLE_OK)
-        status = lock_take_name_at(f->dir_fd, LOCK_FILE, "follower", &f->lock_fd, error);
-    if (status == SETTLE_OK)
-        (void)lock_sign(f->lock_fd, LOCK_FILE, NULL); /* the disk may be full: that is for later */
-    return status;
-}
-
 settle_status follower_open(const struct follower_options *options, const uint8_t journal_id[16], const struct mem *mem,
                             struct follower **ret_follower, settle_error *error)
 {
@@ -382,16 +431,18 @@ settle_status follower_open(const struct follower_options *options, const uint8_
         return fail(error, SETTLE_E_NO_MEMORY, "no memory for a follower");
     f->mem = mem;
     f->options = *options;
-    f->options.directory = NULL;
     f->dir_fd = f->lock_fd = f->current.fd = -1;
     f->tidy_is_due = true;
     memcpy(f->journal_id, journal_id, sizeof f->journal_id);
     settle_status status = SETTLE_OK;
     f->buffer = mem_alloc(mem, FOLLOWER_STEP_BYTES + LINE_BYTES_MAX, 1);
-    if (f->buffer == NULL)
+    f->directory = mem_alloc(mem, strlen(options->directory) + 1, 1);
+    if (f->buffer == NULL || f->directory == NULL)
         status = fail(error, SETTLE_E_NO_MEMORY, "no memory for a follower");
-    if (status == SETTLE_OK)
-        status = open_directory(f, options->directory, error);
+    if (status == SETTLE_OK) {
+        strcpy(f->directory, options->directory);
+        status = open_directory(f, error);
+    }
     if (status != SETTLE_OK) {
         (void)follower_close(f, NULL);
         return status;
@@ -424,6 +475,7 @@ settle_status follower_close(struct follower *follower, settle_error *error)
     log_position_deinit(&f->done, f->mem);
     log_position_deinit(&f->synced, f->mem);
     log_position_deinit(&f->from, f->mem);
+    mem_free(f->mem, f->directory);
     mem_free(f->mem, f->buffer);
     mem_free(f->mem, f);
     return status;

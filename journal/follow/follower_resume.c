@@ -33,7 +33,7 @@ static bool read_rotated(struct follower *f)
 {
     struct log_list list;
     char name[LOG_NAME_BYTES];
-    if (log_list_read(f->dir_fd, f->mem, &list, &f->error) != SETTLE_OK)
+    if (log_list_read(f->dir_fd, f->mem, true, &list, &f->error) != SETTLE_OK)
         return follower_pause(f);
     const struct log_file *newest = log_list_newest(&list);
     bool is_there = newest != NULL;
@@ -63,6 +63,9 @@ static bool read_lines(struct follower *f)
     if (log_current_open(&f->current, f->has_position ? f->from.file_bytes : 0, &f->error) != SETTLE_OK)
         return follower_pause(f);
     f->tail = f->current.tail;
+    if (f->has_position && f->tail.file_bytes > 0 && f->tail.file_bytes < f->from.file_bytes)
+        follower_tell(f, TELL_WARNING, "%s has lost lines that were synced: it had %llu bytes and has %llu (`logs rebuild`)",
+                      LOG_NAME, (unsigned long long)f->from.file_bytes, (unsigned long long)f->tail.file_bytes);
     if (f->tail.kept_bytes < f->tail.file_bytes)
         follower_tell(f, TELL_INFO, "%s: cut %llu torn bytes behind the last whole line", LOG_NAME,
                       (unsigned long long)(f->tail.file_bytes - f->tail.kept_bytes));

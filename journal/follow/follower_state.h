@@ -16,6 +16,7 @@
 
 #define FOLLOWER_STEP_BYTES ((size_t)1 << 20)  /* of lines: the buffer, and about what a step writes */
 #define FOLLOWER_SAVE_BYTES ((uint64_t)64 << 20) /* of lines between two positions */
+#define FOLLOWER_LOOK_US UINT64_C(200000)        /* between two looks at the directory's name */
 #define FOLLOWER_SAVE_US UINT64_C(5000000)       /* without a line until the position is saved */
 
 enum follower_state {
@@ -28,7 +29,9 @@ enum follower_state {
 
 struct follower {
     const struct mem *mem;
-    struct follower_options options; /* directory is not kept */
+    struct follower_options options;
+    char *directory;    /* its path, for a look whether the name is still its */
+    uint64_t looked_us; /* when that was looked at last */
     uint8_t journal_id[16];
     int dir_fd, lock_fd;
     enum follower_state state;

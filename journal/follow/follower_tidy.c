@@ -48,13 +48,14 @@ static uint32_t newest_day(const struct follower *f, const struct log_list *list
 }
 
 /* What a crash left of a compression, and what is too old or too much. */
-static bool remove_files(struct follower *f, const struct log_list *list)
+static bool remove_files(struct follower *f, const struct log_list *list, size_t *ret_removed)
 {
     for (size_t i = 0; i < list->count; i++) {
         if (list->files[i].name.is_partial && !remove_file(f, &list->files[i].name))
             return false;
     }
     size_t excess = log_list_excess(list, newest_day(f, list), f->options.keep_days, f->options.keep_bytes);
+    *ret_removed = excess;
     for (size_t i = 0; i < excess; i++) {
         if (list->files[i].name.is_partial)
             continue;
@@ -65,9 +66,9 @@ static bool remove_files(struct follower *f, const struct log_list *list)
 }
 
 /* The oldest that is to be compressed; NULL: none. */
-static const struct log_file *next_to_compress(const struct follower *f, const struct log_list *list)
+static const struct log_file *next_to_compress(const struct follower *f, const struct log_list *list, size_t first)
 {
-    for (size_t i = 0; f->options.compress && i < list->count; i++) {
+    for (size_t i = first; f->options.compress && i < list->count; i++) {
         if (!list->files[i].name.is_compressed)
             return &list->files[i];
     }
@@ -77,22 +78,17 @@ static const struct log_file *next_to_compress(const struct follower *f, const s
 static void look(struct follower *f)
 {
     struct log_list list;
-    if (log_list_read(f->dir_fd, f->mem, &list, &f->error) != SETTLE_OK) {
+    size_t removed;
+    if (log_list_read(f->dir_fd, f->mem, f->options.keep_bytes > 0, &list, &f->error) != SETTLE_OK) {
         try_later(f, "list the log directory");
         return;
     }
-    bool is_removed = remove_files(f, &list);
-    log_list_free(&list, f->mem);
-    if (!is_removed || f->compression != NULL)
-        return;
-    if (log_list_read(f->dir_fd, f->mem, &list, &f->error) != SETTLE_OK) {
-        try_later(f, "list the log directory");
-        return;
+    if (remove_files(f, &list, &removed) && f->compression == NULL) {
+        const struct log_file *next = next_to_compress(f, &list, removed);
+        f->tidy_is_due = next != NULL;
+        if (next != NULL && log_compression_open(f->dir_fd, &next->name, f->mem, &f->compression, &f->error) != SETTLE_OK)
+            try_later(f, "compress a rotated file");
     }
-    const struct log_file *next = next_to_compress(f, &list);
-    f->tidy_is_due = next != NULL;
-    if (next != NULL && log_compression_open(f->dir_fd, &next->name, f->mem, &f->compression, &f->error) != SETTLE_OK)
-        try_later(f, "compress a rotated file");
     log_list_free(&list, f->mem);
 }
 

@@ -122,7 +122,8 @@ static int compare_files(const void *a, const void *b)
     return rank_first - (second->name.is_compressed + second->name.is_partial);
 }
 
-settle_status log_list_read(int dir_fd, const struct mem *mem, struct log_list *ret_list, settle_error *error)
+settle_status log_list_read(int dir_fd, const struct mem *mem, bool with_bytes, struct log_list *ret_list,
+                            settle_error *error)
 {
     char **names = NULL;
     size_t count = 0;
@@ -133,11 +134,11 @@ settle_status log_list_read(int dir_fd, const struct mem *mem, struct log_list *
     if (list.files == NULL)
         status = fail(error, SETTLE_E_NO_MEMORY, "no memory for a list of %zu files", count);
     for (size_t i = 0; i < count; i++) {
-        struct file_identity identity;
+        struct file_identity identity = {.is_regular = true};
         struct log_file *file = &list.files[list.count];
         /* Not there any more: somebody removed it in between. */
         if (status == SETTLE_OK && log_name_parse(names[i], &file->name) &&
-            file_identify_at(dir_fd, names[i], &identity, NULL) == SETTLE_OK && identity.is_regular) {
+            (!with_bytes || file_identify_at(dir_fd, names[i], &identity, NULL) == SETTLE_OK) && identity.is_regular) {
             file->bytes = identity.bytes;
             list.bytes += identity.bytes;
             list.count++;

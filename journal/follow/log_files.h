@@ -41,7 +41,9 @@ struct log_list {
     size_t count;
     uint64_t bytes; /* of all */
 };
-settle_status log_list_read(int dir_fd, const struct mem *mem, struct log_list *ret_list, settle_error *error);
+/* Without bytes the files are not looked at: a name of ours is believed to be a file of ours. */
+settle_status log_list_read(int dir_fd, const struct mem *mem, bool with_bytes, struct log_list *ret_list,
+                            settle_error *error);
 void log_list_free(struct log_list *list, const struct mem *mem);
 /* A name for the current file that nobody has, compressed or not; its part is above `part_used` where it has a
  * number. */

@@ -171,7 +171,7 @@ Test(log_files, a_list_has_our_regular_files_in_order, .init = begin, .fini = en
     EXPECT_OK(dir_open_at(dir_fd, "settlement.log.2024-12-12", true, &fd, &test_error));
     file_close(fd);
     struct log_list list;
-    EXPECT_OK(log_list_read(dir_fd, &mem_libc, &list, &test_error));
+    EXPECT_OK(log_list_read(dir_fd, &mem_libc, true, &list, &test_error));
     cr_assert(list.count == 5 && list.bytes == 15, "%zu", list.count);
     for (size_t i = 0; i < list.count; i++) {
         log_name_format(&list.files[i].name, text);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/engine.h"
+#include "engine/positions.h"
 #include "journal/base/status.h"
 
 void engine_snapshot_let_go(settle *engine)
@@ -128,31 +129,9 @@ void engine_forget_repeats(settle *engine)
 
 /* ---- Where an id arrived ---- */
 
-struct position_list {
-    uint64_t *positions;
-    size_t count, capacity;
-};
-
-static settle_status list_position(void *context, uint64_t position, settle_error *error)
-{
-    struct position_list *list = context;
-    if (list->count > 0 && position <= list->positions[list->count - 1])
-        return SETTLE_OK; /* the store has had it since */
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity == 0 ? 16 : list->capacity * 2;
-        uint64_t *positions = realloc(list->positions, capacity * sizeof *positions);
-        if (positions == NULL)
-            return fail(error, SETTLE_E_NO_MEMORY, "no memory for the arrivals of an event");
-        list->positions = positions;
-        list->capacity = capacity;
-    }
-    list->positions[list->count++] = position;
-    return SETTLE_OK;
-}
-
 /* Mutex held. */
 static settle_status list_arrivals(settle *e, const struct event_key *key, uint64_t *ret_first_position,
-                                   struct position_list *list, settle_error *error)
+                                   struct positions *list, settle_error *error)
 {
     struct event_records first;
     settle_status status = engine_id_find(e, key, event_key_hash(key, e->id_seed), &first, ret_first_position, error);
@@ -162,10 +141,10 @@ static settle_status list_arrivals(settle *e, const struct event_key *key, uint6
         status = store_snapshot_renew(e->snapshot, error);
     e->snapshot_is_fresh = e->snapshot_is_fresh || status == SETTLE_OK;
     if (status == SETTLE_OK)
-        status = store_arrivals_walk(e->snapshot, *ret_first_position, list_position, list, error);
+        status = store_arrivals_walk(e->snapshot, *ret_first_position, positions_add, list, error);
     for (size_t i = 0; i < e->repeat_count && status == SETTLE_OK; i++)
         if (e->repeats[i].first_position == *ret_first_position)
-            status = list_position(list, e->repeats[i].position, error);
+            status = positions_add(list, e->repeats[i].position, error);
     return status;
 }
 
@@ -173,23 +152,23 @@ settle_status engine_find_arrivals(settle *engine, const struct event_key *key, 
                                    uint64_t **ret_positions, size_t *ret_count, settle_error *error)
 {
     settle *e = engine;
-    struct position_list list = {NULL, 0, 0};
+    struct positions list = {NULL, 0, 0};
     uint64_t first_position = 0;
     pthread_mutex_lock(&e->mutex);
     settle_status status = engine_check(e, error);
     if (status == SETTLE_OK)
         status = list_arrivals(e, key, &first_position, &list, error);
     engine_snapshot_let_go(e);
-    uint64_t last = list.count > 0 ? list.positions[list.count - 1] : first_position;
+    uint64_t last = list.count > 0 ? list.at[list.count - 1] : first_position;
     if (status == SETTLE_OK && last >= e->durable_position)
         status = commit_wait(e, buffer_of(e, last) == e->open ? e->open_number : e->open_number - 1, error);
     pthread_mutex_unlock(&e->mutex);
     if (status != SETTLE_OK) {
-        free(list.positions);
+        free(list.at);
         return status;
     }
     *ret_first_position = first_position;
-    *ret_positions = list.positions;
+    *ret_positions = list.at;
     *ret_count = list.count;
     return SETTLE_OK;
 }

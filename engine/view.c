@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/positions.h"
 #include "journal/base/status.h"
 
 static settle_status take_asset(void *context, const settle_asset *asset, settle_error *error)
@@ -247,41 +248,21 @@ settle_status view_find_event(struct view *view, const struct event_key *key, ui
     return status == SETTLE_E_NOT_FOUND ? fail(error, status, "no event has this id") : status;
 }
 
-struct position_list {
-    uint64_t *positions;
-    size_t count, capacity;
-};
-
-static settle_status take_position(void *context, uint64_t position, settle_error *error)
-{
-    struct position_list *list = context;
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity == 0 ? 16 : list->capacity * 2;
-        uint64_t *positions = realloc(list->positions, capacity * sizeof *positions);
-        if (positions == NULL)
-            return fail(error, SETTLE_E_NO_MEMORY, "no memory for the arrivals of an event");
-        list->positions = positions;
-        list->capacity = capacity;
-    }
-    list->positions[list->count++] = position;
-    return SETTLE_OK;
-}
-
 settle_status view_arrivals(struct view *view, uint64_t first_position, uint64_t **ret_positions, size_t *ret_count,
                             settle_error *error)
 {
-    struct position_list list = {NULL, 0, 0};
+    struct positions list = {NULL, 0, 0};
     settle_status status = SETTLE_OK;
     if (view->store != NULL)
-        status = store_arrivals_walk(view->snapshot, first_position, take_position, &list, error);
+        status = store_arrivals_walk(view->snapshot, first_position, positions_add, &list, error);
     for (size_t i = 0; i < view->overlay.arrival_count && status == SETTLE_OK; i++)
         if (view->overlay.arrivals[i].first_position == first_position)
-            status = take_position(&list, view->overlay.arrivals[i].position, error);
+            status = positions_add(&list, view->overlay.arrivals[i].position, error);
     if (status != SETTLE_OK) {
-        free(list.positions);
+        free(list.at);
         return status;
     }
-    *ret_positions = list.positions;
+    *ret_positions = list.at;
     *ret_count = list.count;
     return SETTLE_OK;
 }

@@ -53,9 +53,15 @@ struct ingest_malformed {
     const char *reason;
 };
 
+enum ingest_format {
+    INGEST_NDJSON,
+    INGEST_CSV, /* every source begins with a header of its own; ingest/scan_csv.h */
+};
+
 struct ingest_options {
     const char *const *paths; /* "-" = standard input */
     size_t path_count;        /* 0 = standard input */
+    enum ingest_format format;
     bool resume;
     const char *reject_directory;      /* where the reject file goes; created when first needed */
     const volatile sig_atomic_t *stop; /* not 0: finish what was read and return */
@@ -74,7 +80,7 @@ struct ingest_result {
  * Reads every source to its end (or to the stop flag), submits its events, waits until all are durable and recorded as
  * PERSISTED. When input pauses, what was read is committed at once. Events that were submitted are counted in
  * *ret_result also on failure. Errors: those of the engine; SETTLE_E_NOT_FOUND, SETTLE_E_IO … for a source or the reject
- * file, whose path is in the error.
+ * file, whose path is in the error; SETTLE_E_MALFORMED for a source of CSV without a header, of which nothing is read.
  */
 settle_status ingest_run(settle *engine, const struct ingest_options *options, struct ingest_result *ret_result,
                          settle_error *error);

@@ -21,6 +21,7 @@
 #include "ingest/batches.h"
 #include "ingest/error.h"
 #include "ingest/reject.h"
+#include "ingest/scan_csv.h"
 #include "ingest/source.h"
 
 #define BUFFER_BYTES ((size_t)1 << 20)
@@ -38,11 +39,12 @@ struct loop {
 
     struct source source;
     settle_source_position position;
-    uint64_t told_offset; /* how far the engine knows of the source */
-    bool is_unflushed;    /* whether the engine has something that was not flushed */
-    bool goes_on;         /* the source was resumed behind a line that had no newline: what ends it is no line */
-    bool is_long;         /* inside a line that is too long */
-    uint64_t long_bytes;  /* of it so far */
+    uint64_t told_offset;     /* how far the engine knows of the source */
+    bool is_unflushed;        /* whether the engine has something that was not flushed */
+    bool goes_on;             /* the source was resumed behind a line that had no newline: what ends it is no line */
+    bool is_long;             /* inside a line that is too long */
+    uint64_t long_bytes;      /* of it so far */
+    struct csv_header header; /* of the source, where it is CSV */
 
     size_t at, fill; /* the bytes of `buffer` that are not taken yet: [at, fill) */
     size_t event_count, scratch_used;
@@ -177,6 +179,42 @@ static void take_event(struct loop *loop, settle_event *event, settle_source_pos
     loop->event_count++;
 }
 
+/* ---- CSV ---- */
+
+static bool awaits_header(const struct loop *loop)
+{
+    return loop->options->format == INGEST_CSV && loop->header.count == 0;
+}
+
+/* Without its header no row of a source can be read. */
+static settle_status no_header(const struct loop *loop, const struct scan_fault *fault, settle_error *error)
+{
+    settle_status status =
+        ingest_fail(error, SETTLE_E_MALFORMED, loop->source.path, "%.150s:1:%zu: no header of CSV: %s",
+                    loop->source.path, fault->byte, fault->reason);
+    if (error != NULL)
+        error->offset_bytes = fault->byte - 1;
+    return status;
+}
+
+static settle_status take_header(struct loop *loop, const char *line, size_t bytes, settle_error *error)
+{
+    struct scan_fault fault;
+    return csv_scan_header(line, bytes, &loop->header, &fault) ? SETTLE_OK : no_header(loop, &fault, error);
+}
+
+static bool scan(struct loop *loop, const char *line, size_t bytes, enum scan_kind *ret_kind, settle_event *ret_event,
+                 settle_asset *ret_asset, struct scan_fault *ret_fault)
+{
+    char *scratch = loop->scratch + loop->scratch_used;
+    if (loop->options->format == INGEST_CSV)
+        return csv_scan_row(&loop->header, line, bytes, scratch, assets_find, &loop->assets, ret_kind, ret_event,
+                            ret_asset, ret_fault);
+    return scan_line(line, bytes, scratch, assets_find, &loop->assets, ret_kind, ret_event, ret_asset, ret_fault);
+}
+
+/* ---- A line ---- */
+
 /* One whole line, or what is left at the end of the source. */
 static settle_status take_line(struct loop *loop, const char *line, size_t bytes, bool has_newline, settle_error *error)
 {
@@ -184,11 +222,14 @@ static settle_status take_line(struct loop *loop, const char *line, size_t bytes
     settle_asset asset;
     struct scan_fault fault;
     enum scan_kind kind = SCAN_BLANK;
-    bool good = scan_line(line, bytes, loop->scratch + loop->scratch_used, assets_find, &loop->assets, &kind, event,
-                          &asset, &fault);
+    bool is_header = awaits_header(loop), good = true;
+    settle_status status = is_header ? take_header(loop, line, bytes, error) : SETTLE_OK;
+    if (status != SETTLE_OK)
+        return status;
+    if (!is_header)
+        good = scan(loop, line, bytes, &kind, event, &asset, &fault);
     settle_source_position end = {loop->position.source, loop->position.offset_bytes + bytes + has_newline,
                                   loop->position.line + 1};
-    settle_status status = SETTLE_OK;
     bool is_rest = loop->goes_on && good && kind == SCAN_BLANK;
     loop->goes_on = false;
     if (is_rest)
@@ -227,6 +268,8 @@ static settle_status end_long_line(struct loop *loop, bool has_newline, settle_e
     assert(loop->long_bytes > INGEST_LINE_BYTES_MAX);
     struct scan_fault fault = {INGEST_LINE_BYTES_MAX + 1, "the line is longer than 4096 bytes"};
     _Static_assert(INGEST_LINE_BYTES_MAX == 4096, "the sentence above says so");
+    if (awaits_header(loop))
+        return no_header(loop, &fault, error);
     loop->counts.lines++;
     tell_malformed(loop, &fault);
     loop->is_long = false;
@@ -310,7 +353,31 @@ static settle_status read_more(struct loop *loop, bool *ret_end, settle_error *e
     return status;
 }
 
-/* Reads and forgets what is journalled of an input that cannot seek. */
+/* The header of a source that is resumed: its first line again. *ret_bytes of it are read, at most `offset`. */
+static settle_status read_header(struct loop *loop, uint64_t offset, uint64_t *ret_bytes, settle_error *error)
+{
+    size_t room = offset <= INGEST_LINE_BYTES_MAX ? (size_t)offset : INGEST_LINE_BYTES_MAX + 1, fill = 0;
+    const char *newline = NULL;
+    settle_status status = SETTLE_OK;
+    bool end = false;
+    while (status == SETTLE_OK && newline == NULL && fill < room && !end) {
+        size_t bytes = 0;
+        status = await_input(loop, error);
+        if (status == SETTLE_OK && is_stopped(loop))
+            return SETTLE_OK;
+        if (status == SETTLE_OK)
+            status = source_read(&loop->source, loop->buffer + fill, room - fill, &bytes, &end, error);
+        newline = memchr(loop->buffer + fill, '\n', bytes);
+        fill += bytes;
+    }
+    if (status != SETTLE_OK)
+        return status;
+    *ret_bytes = fill;
+    size_t line_bytes = newline != NULL ? (size_t)(newline - loop->buffer) : fill;
+    return end ? source_too_short(&loop->source, offset, error) : take_header(loop, loop->buffer, line_bytes, error);
+}
+
+/* Reads and forgets what is journalled of an input that cannot seek; `offset` bytes are left of it. */
 static settle_status skip_by_reading(struct loop *loop, uint64_t offset, int *ret_last_byte, settle_error *error)
 {
     settle_status status = SETTLE_OK;
@@ -333,10 +400,17 @@ static settle_status skip_by_reading(struct loop *loop, uint64_t offset, int *re
 /* To where the journal says that the source was read. */
 static settle_status resume_source(struct loop *loop, settle_error *error)
 {
-    uint64_t offset = loop->position.offset_bytes;
+    uint64_t offset = loop->position.offset_bytes, taken = 0;
     int last_byte = -1;
-    settle_status status = loop->source.is_file ? source_seek(&loop->source, offset, &last_byte, error)
-                                                : skip_by_reading(loop, offset, &last_byte, error);
+    settle_status status = SETTLE_OK;
+    if (loop->options->format == INGEST_CSV)
+        status = read_header(loop, offset, &taken, error);
+    if (status != SETTLE_OK)
+        return status;
+    if (taken > 0)
+        last_byte = (unsigned char)loop->buffer[taken - 1];
+    status = loop->source.is_file ? source_seek(&loop->source, offset, &last_byte, error)
+                                  : skip_by_reading(loop, offset - taken, &last_byte, error);
     if (status != SETTLE_OK)
         return status;
     loop->goes_on = last_byte >= 0 && last_byte != '\n';
@@ -357,6 +431,7 @@ static settle_status begin_source(struct loop *loop, const char *path, settle_er
     loop->told_offset = position.offset_bytes;
     loop->at = loop->fill = 0;
     loop->goes_on = loop->is_long = false;
+    loop->header.count = 0;
     return position.offset_bytes > 0 ? resume_source(loop, error) : SETTLE_OK;
 }
 

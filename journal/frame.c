@@ -180,6 +180,9 @@ const char *frame_own_body_fault(struct frame *frame, size_t *ret_offset, uint64
         chain = crc32c(chain, bytes + at + RECORD_CRC, 4);
         at += length;
     }
+    *ret_offset = end; /* the last bytes to arrive: without them the frame is torn, however whole its records are */
+    if (get_u32(bytes + end) != frame->length_bytes || get_u32(bytes + end + 4) != FRAME_END_MAGIC)
+        return "the frame's trailer is damaged";
     *ret_offset = FRAME_CHAIN;
     if (chain != frame->chain)
         return "the frame's chain value does not fit its records";

@@ -171,8 +171,8 @@ bool store_is_to_blame(const struct view *view, settle_status status, const sett
     return status == SETTLE_E_CORRUPT && view->store != NULL && strncmp(fault->file, "store", 5) == 0;
 }
 
-static settle_status read_accounts(struct view *view, uint64_t user, uint32_t asset, struct accounts *accounts,
-                                   settle_error *error)
+settle_status accounts_read(struct view *view, uint64_t user, uint32_t asset, struct accounts *accounts,
+                            settle_error *error)
 {
     settle_error fault = {0};
     settle_status status = view_accounts(view, user, asset, accounts, &fault);
@@ -194,7 +194,7 @@ settle_status query_balances(struct query *query, uint64_t user, uint32_t asset,
     settle_status status = accounts_init(&accounts, query->view.mem, user == 0 ? 1024 : 16);
     if (status != SETTLE_OK)
         return fail(error, status, "no memory for balances");
-    status = read_accounts(&query->view, user, asset, &accounts, error);
+    status = accounts_read(&query->view, user, asset, &accounts, error);
     if (status == SETTLE_OK)
         status = ledger_take_accounts(&ledger, &accounts, error);
     if (status == SETTLE_OK)

@@ -27,7 +27,7 @@ void settle_lifecycle_free(settle_lifecycle *lifecycle)
     mem_free(&mem, block);
 }
 
-static settle_outcome outcome_of(enum record_kind kind)
+settle_outcome outcome_of_kind(enum record_kind kind)
 {
     switch (kind) {
     case RECORD_VALIDATED: return SETTLE_ACCEPTED;
@@ -39,16 +39,15 @@ static settle_outcome outcome_of(enum record_kind kind)
     return SETTLE_CONFLICT;
 }
 
-/* One arrival by its position; *event stays valid until the next call on the reader. */
-static settle_status read_arrival(struct journal_reader *reader, uint64_t position, struct event_records *event,
-                                  settle_arrival *arrival, settle_error *error)
+settle_status arrival_read(struct journal_reader *reader, uint64_t position, struct event_records *event,
+                           settle_arrival *arrival, settle_error *error)
 {
     settle_status status = journal_reader_event(reader, position, event, error);
     if (status != SETTLE_OK)
         return status;
     const struct record *decided = &event->decided;
     *arrival = (settle_arrival){
-        .result = {.seq = event->consumed.seq, .outcome = outcome_of(decided->kind)},
+        .result = {.seq = event->consumed.seq, .outcome = outcome_of_kind(decided->kind)},
         .type = event->consumed.u.consumed.type,
         .ts_ms = event->consumed.u.consumed.ts_ms,
         .consumed_us = event->consumed.time_us,
@@ -65,7 +64,7 @@ static settle_status read_first(struct journal_reader *reader, uint64_t position
                                 settle_error *error)
 {
     struct event_records event;
-    settle_status status = read_arrival(reader, position, &event, &lifecycle->first, error);
+    settle_status status = arrival_read(reader, position, &event, &lifecycle->first, error);
     if (status != SETTLE_OK)
         return status;
     memcpy(lifecycle->event_id, event.id, sizeof event.id);
@@ -82,11 +81,10 @@ static settle_status read_repeat(struct journal_reader *reader, uint64_t positio
                                  settle_error *error)
 {
     struct event_records event;
-    settle_status status = read_arrival(reader, position, &event, arrival, error);
+    settle_status status = arrival_read(reader, position, &event, arrival, error);
     if (status != SETTLE_OK)
         return status;
-    return journal_reader_persisted(reader, event.frame_position, arrival->result.seq, &arrival->persisted_us,
-                                    error);
+    return journal_reader_persisted(reader, event.frame_position, arrival->result.seq, &arrival->persisted_us, error);
 }
 
 /* Where an id arrived. */

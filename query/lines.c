@@ -34,15 +34,15 @@ bool tail_format_parse(const char *name, enum tail_format *ret_format)
 
 /* ---- A rendering ---- */
 
-/* The beginning of the segment that holds the event. */
-static settle_status rendering_begin(struct rendering *r, uint64_t from_seq, settle_error *error)
+settle_status segment_begin_seq(const struct journal_reader *reader, uint64_t seq, struct journal_point *ret_point,
+                                settle_error *error)
 {
-    const struct segment_list *segments = journal_reader_segments(r->reader);
+    const struct segment_list *segments = journal_reader_segments(reader);
     size_t index = 0;
-    while (index + 1 < segments->count && segments->entries[index + 1].header.first_seq <= from_seq)
+    while (index + 1 < segments->count && segments->entries[index + 1].header.first_seq <= seq)
         index++;
     const struct segment_header *header = &segments->entries[index].header;
-    return journal_reader_begin_segment(r->reader, header->ordinal * header->segment_bytes, &r->point, error);
+    return journal_reader_begin_segment(reader, header->ordinal * header->segment_bytes, ret_point, error);
 }
 
 static void asset_forget(struct ledger *ledger, uint32_t id)
@@ -96,7 +96,7 @@ settle_status rendering_open(const char *directory, const struct lines_options *
     if (status == SETTLE_OK)
         status = lines_open(options, &mem_libc, &r.lines, error);
     if (status == SETTLE_OK)
-        status = rendering_begin(&r, options->from_seq, error);
+        status = segment_begin_seq(r.reader, options->from_seq, &r.point, error);
     if (status == SETTLE_OK) {
         journal_reader_begin(r.reader, &first);
         if (r.point.position != first.position)

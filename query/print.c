@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "journal/base/clock.h"
+#include "journal/base/digits.h"
 
 _Static_assert(PRINT_TIME_BYTES == CLOCK_TEXT_BYTES, "a timestamp fits");
 
@@ -126,22 +127,6 @@ const char *print_seconds(uint64_t elapsed_us, char ret_text[PRINT_SECONDS_BYTES
 
 /* ---- JSON ---- */
 
-/* How many of the bytes at `at` are one well-formed UTF-8 sequence (RFC 3629); 0 = none. */
-static size_t utf8_sequence(const unsigned char *at, size_t available)
-{
-    if (at[0] < 0x80)
-        return 1;
-    size_t length = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
-    if (at[0] < 0xc2 || at[0] > 0xf4 || length > available)
-        return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    bool overlong = (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xf0 && at[1] < 0x90);
-    bool outside = (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf4 && at[1] > 0x8f);
-    return overlong || outside ? 0 : length;
-}
-
 static void quote_character(struct out *out, unsigned char character)
 {
     switch (character) {
@@ -159,7 +144,7 @@ static void quote(struct out *out, const char *text, size_t count)
     const unsigned char *at = (const unsigned char *)text;
     out_bytes(out, "\"", 1);
     for (size_t i = 0; i < count;) {
-        size_t length = utf8_sequence(at + i, count - i);
+        size_t length = digits_utf8_bytes(at + i, count - i);
         if (length == 0)
             out_text(out, "\xef\xbf\xbd");
         else if (length == 1 && (at[i] < 0x20 || at[i] == '"' || at[i] == '\\' || at[i] == 0x7f))

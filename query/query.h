@@ -56,6 +56,63 @@ SETTLE_CHECKED settle_status query_assets(struct query *query, struct ledger *re
 SETTLE_CHECKED settle_status query_lifecycle(struct query *query, settle_text event_id,
                                              settle_lifecycle **ret_lifecycle, settle_error *error);
 
+/*
+ * The ids that begin with a text, in the order of their bytes: each with its first arrival (persisted_us is 0: it was not
+ * looked for). Until the visitor answers false. None is no error.
+ */
+typedef bool (*id_visit)(void *context, const char *event_id, const settle_arrival *first);
+SETTLE_CHECKED settle_status query_ids(struct query *query, settle_text prefix, id_visit visit, void *context,
+                                       settle_error *error);
+
+/* An event that is not recorded as PERSISTED: durable, and the writer died or is about to record it. */
+struct stuck_event {
+    char event_id[SETTLE_EVENT_ID_BYTES_MAX + 1];
+    uint64_t seq;
+    settle_event_type type;
+    settle_outcome outcome; /* its last step */
+    uint64_t time_us;       /* of that step */
+};
+typedef bool (*stuck_visit)(void *context, const struct stuck_event *event);
+/* In the order of seq, until the visitor answers false. */
+SETTLE_CHECKED settle_status query_stuck(struct query *query, stuck_visit visit, void *context, settle_error *error);
+
+/* ---- The past ---------------------------------------------------------------------------------------------------- */
+
+uint64_t query_now_us(void);
+/* RFC 3339 ("2024-12-10T18:50:00Z"), milliseconds since 1970, or a time ago: "-90s", "-30m", "-1h", "-2d", "-1w". What is
+ * before 1970 becomes 0. */
+bool query_time_parse(const char *text, uint64_t now_us, uint64_t *ret_time_us);
+/* The last event whose PERSISTED time is not later than `time_us`; 0 when there is none. */
+SETTLE_CHECKED settle_status query_seq_at(struct query *query, uint64_t time_us, uint64_t *ret_seq,
+                                          settle_error *error);
+
+/* As query_balances(), behind event `seq`: accounts that no event had changed by then are left out. */
+SETTLE_CHECKED settle_status query_balances_at(struct query *query, uint64_t user, uint32_t asset, uint64_t seq,
+                                               struct ledger *ret_ledger, settle_error *error);
+
+/* One change of an account. */
+struct account_change {
+    uint64_t seq, ts_ms;
+    char event_id[SETTLE_EVENT_ID_BYTES_MAX + 1];
+    settle_event_type type;
+    settle_int128 delta, after; /* of what is available */
+    settle_int128 after_held;
+    uint64_t version;
+    uint64_t position; /* in the journal */
+};
+struct history_options {
+    uint64_t since_seq, until_seq; /* 0 and UINT64_MAX: all */
+    uint64_t limit;                /* rows; UINT64_MAX: all */
+};
+typedef bool (*history_visit)(void *context, const struct account_change *change);
+/*
+ * The changes of an account, newest first, until the visitor answers false. SETTLE_E_NOT_FOUND: it has none at all, in
+ * range or not. SETTLE_E_CORRUPT: its chain of changes is broken, with the place; the rows before were good.
+ */
+SETTLE_CHECKED settle_status query_history(struct query *query, uint64_t user, uint32_t asset,
+                                           const struct history_options *options, history_visit visit, void *context,
+                                           settle_error *error);
+
 /* ---- Audit: everything again from the journal -------------------------------------------------------------------- */
 
 struct audit_counts {
@@ -167,6 +224,31 @@ struct stats {
 
 SETTLE_CHECKED settle_status query_stats(const char *directory, struct stats *ret_stats, settle_error *error);
 void stats_free(struct stats *stats);
+
+/* ---- Export ------------------------------------------------------------------------------------------------------ */
+
+enum export_format {
+    EXPORT_HLEDGER, /* a transaction an accepted event, in hledger's journal format */
+    EXPORT_CSV,     /* a row a leg */
+    EXPORT_EVENTS,  /* CSV: a row an asset or an arrival, as ingest reads it */
+};
+/* "hledger", "csv" or "events"; false when it is none of them. */
+bool export_format_parse(const char *name, enum export_format *ret_format);
+
+struct export_progress {
+    uint64_t events, bytes_done;
+    uint64_t bytes_total; /* 0: not measured */
+};
+struct export_options {
+    enum export_format format;
+    bool measures; /* find out bytes_total first: reads the journal's tail, all of it where there is no store */
+    /* Called after each frame; says whether to go on. NULL: go on. */
+    bool (*go_on)(void *context, const struct export_progress *progress);
+    void *context;
+};
+/* The journal up to what is durable when the call begins, into `out`, not flushed; ends when `out` has failed. */
+SETTLE_CHECKED settle_status query_export(const char *directory, const struct export_options *options, struct out *out,
+                                          settle_error *error);
 
 /* ---- JSON lines -------------------------------------------------------------------------------------------------- */
 

@@ -39,7 +39,7 @@ static void help_all(struct out *out)
     out_text(out, "settlectl: an event-sourced settlement engine: exact balances and a journal of every step\n\n"
                   "usage: settlectl [-D DIR] [--json] [-q] COMMAND [OPTION|ARGUMENT]...\n\ncommands\n");
     for (size_t i = 0; i < command_count; i++)
-        out_format(out, "  %-8s  %s\n", command_table[i].name, command_table[i].summary);
+        out_format(out, "  %-9s  %s\n", command_table[i].name, command_table[i].summary);
     out_text(out, "\noptions of every command; they may stand before or behind it, and -- ends them\n");
     global_options(out);
     out_text(out, "\nexit status\n"

@@ -21,6 +21,7 @@ struct job {
     struct invocation *invocation;
     struct settings settings;
     bool writes_lines;
+    enum ingest_format format;
     uint64_t started_us;
 };
 
@@ -110,6 +111,7 @@ static settle_status run_loop(struct job *job, settle *engine, struct ingest_res
     const struct ingest_options loop_options = {
         .paths = inv->arguments,
         .path_count = inv->argument_count,
+        .format = job->format,
         .resume = invocation_option(inv, OPTION_RESUME) != NULL,
         .reject_directory = rejects,
         .stop = stop_flag(),
@@ -196,6 +198,12 @@ static void oplog_end(const struct ingest_counts *c, int exit_status)
 
 /* ---- From beginning to end ---- */
 
+static bool format_parse(const char *name, enum ingest_format *ret_format)
+{
+    *ret_format = strcmp(name, "csv") == 0 ? INGEST_CSV : INGEST_NDJSON;
+    return *ret_format == INGEST_CSV || strcmp(name, "ndjson") == 0;
+}
+
 static settle_status settings_read(struct job *job, settle_error *error)
 {
     struct invocation *inv = job->invocation;
@@ -231,6 +239,9 @@ static int run(struct job *job, struct ingest_result *result)
 int cmd_ingest(struct invocation *inv)
 {
     struct job job = {.invocation = inv, .started_us = progress_now_us()};
+    const char *format = invocation_option(inv, OPTION_FORMAT);
+    if (format != NULL && !format_parse(format, &job.format))
+        return report_usage(inv, "--format %s: not ndjson or csv", format);
     struct ingest_result *result = calloc(1, sizeof *result);
     settle_error error = {0};
     settle_status status = result == NULL ? SETTLE_E_NO_MEMORY : settings_read(&job, &error);

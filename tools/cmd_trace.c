@@ -1,24 +1,10 @@
-/* cmd_trace.c — `settlectl trace EVENT_ID`: the whole life of an event. */
+/* cmd_trace.c — `settlectl trace EVENT_ID`: the whole life of an event; `trace --prefix TEXT`: the ids that begin so. */
 #include <stdio.h>
 #include <string.h>
 
 #include "query/query.h"
 #include "tools/command.h"
 #include "tools/report.h"
-
-/* The last millisecond of the year 9999: a later event time, which is allowed, is printed as a number only. */
-#define CALENDAR_MS_MAX UINT64_C(253402300799999)
-
-static const char *decision_step(settle_outcome outcome)
-{
-    switch (outcome) {
-    case SETTLE_ACCEPTED: return "VALIDATED";
-    case SETTLE_REJECTED: return "REJECTED";
-    case SETTLE_DUPLICATE: return "DUPLICATE";
-    case SETTLE_CONFLICT: break;
-    }
-    return "CONFLICT";
-}
 
 /* ---- For programs ---- */
 
@@ -34,7 +20,7 @@ static void json_steps(struct json *json, const settle_arrival *arrival)
 {
     json_array(json, "steps");
     json_step(json, "CONSUMED", arrival->consumed_us);
-    json_step(json, decision_step(arrival->result.outcome), arrival->decided_us);
+    json_step(json, show_step(arrival->result.outcome), arrival->decided_us);
     if (arrival->persisted_us != 0)
         json_step(json, "PERSISTED", arrival->persisted_us);
     json_array_end(json);
@@ -108,25 +94,24 @@ static void trace_json(struct invocation *inv, const settle_lifecycle *lifecycle
 
 /* ---- For people ---- */
 
-static void show_arrival(struct out *out, const settle_arrival *arrival)
+/* A step with its time, and how long after the step before it came. */
+static void show_timed_step(struct out *out, const char *step, uint64_t time_us, uint64_t before_us)
 {
-    char time[PRINT_TIME_BYTES];
-    out_text(out, "  CONSUMED   ");
-    out_text(out, print_time_us(arrival->consumed_us, time));
-    out_format(out, "\n  %-9s  %s\n", decision_step(arrival->result.outcome), print_time_us(arrival->decided_us, time));
-    if (arrival->persisted_us != 0)
-        out_format(out, "  PERSISTED  %s\n", print_time_us(arrival->persisted_us, time));
-    else
-        out_text(out, "  PERSISTED  missing: not recorded (yet)\n");
+    char time[PRINT_TIME_BYTES], seconds[PRINT_SECONDS_BYTES];
+    out_format(out, "  %-9s  %s", step, print_time_us(time_us, time));
+    if (before_us != 0 && time_us >= before_us)
+        out_format(out, "  +%s s", print_seconds(time_us - before_us, seconds));
+    out_text(out, "\n");
 }
 
-/* "+" before what comes in, so that the direction is seen at once. */
-static void delta_cell(struct table *table, settle_int128 delta, uint8_t scale)
+static void show_arrival(struct out *out, const settle_arrival *arrival)
 {
-    char text[SETTLE_AMOUNT_TEXT_BYTES + 1];
-    text[0] = '+';
-    settle_amount_format(delta, scale, text + (delta > 0));
-    table_cell(table, text);
+    show_timed_step(out, "CONSUMED", arrival->consumed_us, 0);
+    show_timed_step(out, show_step(arrival->result.outcome), arrival->decided_us, arrival->consumed_us);
+    if (arrival->persisted_us != 0)
+        show_timed_step(out, "PERSISTED", arrival->persisted_us, arrival->decided_us);
+    else
+        out_text(out, "  PERSISTED  missing: not recorded (yet)\n");
 }
 
 static settle_status show_effects(struct out *out, const settle_lifecycle *lifecycle, const struct ledger *assets)
@@ -143,7 +128,7 @@ static settle_status show_effects(struct out *out, const settle_lifecycle *lifec
         table_cell(&table, asset->symbol);
         settle_amount_format(leg->after_available - leg->delta_available, asset->scale, amount);
         table_cell(&table, amount);
-        delta_cell(&table, leg->delta_available, asset->scale);
+        show_delta_cell(&table, leg->delta_available, asset->scale);
         settle_amount_format(leg->after_available, asset->scale, amount);
         table_cell(&table, amount);
         table_cell(&table, print_u64(leg->version, number));
@@ -161,9 +146,10 @@ static settle_status trace_text(struct invocation *inv, const settle_lifecycle *
                settle_type_name(first->type), settle_outcome_name(first->result.outcome));
     if (first->result.outcome == SETTLE_REJECTED)
         out_format(out, ": %s", settle_reason_name(first->result.reason));
+    show_event_time(first->ts_ms, time);
     out_format(out, "\n  event time %s", print_u64(first->ts_ms, ts));
-    if (first->ts_ms <= CALENDAR_MS_MAX)
-        out_format(out, " (%s)", print_time_us(first->ts_ms * 1000, time));
+    if (strcmp(time, ts) != 0)
+        out_format(out, " (%s)", time);
     out_text(out, "\n\n");
     show_arrival(out, first);
     if (lifecycle->leg_count > 0) {
@@ -179,17 +165,78 @@ static settle_status trace_text(struct invocation *inv, const settle_lifecycle *
     return status;
 }
 
-int cmd_trace(struct invocation *inv)
+/* ---- Ids by what they begin with ---- */
+
+struct listing {
+    struct invocation *invocation;
+    struct table table;
+    size_t count;
+};
+
+static const char *reason_of(const settle_arrival *first)
 {
-    struct query *query = NULL;
+    return first->result.outcome == SETTLE_REJECTED ? settle_reason_name(first->result.reason) : NULL;
+}
+
+static void id_json(struct out *out, const char *event_id, const settle_arrival *first)
+{
+    struct json json = json_on(out);
+    json_object(&json, NULL);
+    json_string(&json, "event_id", event_id);
+    json_u64(&json, "seq", first->result.seq);
+    json_string(&json, "type", settle_type_name(first->type));
+    json_string(&json, "outcome", settle_outcome_name(first->result.outcome));
+    json_string(&json, "reason", reason_of(first));
+    json_u64(&json, "ts", first->ts_ms);
+    json_object_end(&json);
+    json_line_end(&json);
+}
+
+static bool list_id(void *context, const char *event_id, const settle_arrival *first)
+{
+    struct listing *listing = context;
+    struct out *out = &listing->invocation->out;
+    char seq[PRINT_U64_BYTES];
+    listing->count++;
+    if (listing->invocation->as_json) {
+        id_json(out, event_id, first);
+        return out->failed_errno == 0;
+    }
+    table_cell(&listing->table, event_id);
+    table_cell(&listing->table, print_u64(first->result.seq, seq));
+    table_cell(&listing->table, settle_type_name(first->type));
+    const char *outcome = settle_outcome_name(first->result.outcome), *reason = reason_of(first);
+    char text[64];
+    snprintf(text, sizeof text, "%s%s%s", outcome, reason != NULL ? ": " : "", reason != NULL ? reason : "");
+    table_cell(&listing->table, text);
+    return true;
+}
+
+static int list_ids(struct invocation *inv, struct query *query, const char *prefix)
+{
+    static const struct table_column columns[] = {
+        {"event id", false}, {"seq", true}, {"type", false}, {"outcome", false}};
+    struct listing listing = {.invocation = inv};
+    settle_error error = {0};
+    table_init(&listing.table, columns, sizeof columns / sizeof columns[0]);
+    settle_status status = query_ids(query, (settle_text){prefix, strlen(prefix)}, list_id, &listing, &error);
+    settle_status printed = listing.count > 0 && !inv->as_json ? table_print(&listing.table, &inv->out, 0) : SETTLE_OK;
+    if (status == SETTLE_OK)
+        status = printed;
+    if (status != SETTLE_OK)
+        return report_error(inv, status, &error);
+    return listing.count > 0 ? EXIT_DONE : report_negative(inv, "no event id begins with %s", prefix);
+}
+
+/* ---- Which of the two ---- */
+
+static int trace_event(struct invocation *inv, struct query *query)
+{
     settle_lifecycle *lifecycle = NULL;
     struct ledger assets = {0};
     settle_error error = {0};
-    settle_status status = query_open(inv->directory, &query, &error);
-    if (status != SETTLE_OK)
-        return report_error(inv, status, &error);
-    report_store_fault(inv, query);
-    status = query_lifecycle(query, (settle_text){inv->arguments[0], strlen(inv->arguments[0])}, &lifecycle, &error);
+    settle_text event_id = {inv->arguments[0], strlen(inv->arguments[0])};
+    settle_status status = query_lifecycle(query, event_id, &lifecycle, &error);
     if (status == SETTLE_OK)
         status = query_assets(query, &assets, &error);
     if (status == SETTLE_OK && inv->as_json)
@@ -198,6 +245,21 @@ int cmd_trace(struct invocation *inv)
         status = trace_text(inv, lifecycle, &assets);
     settle_lifecycle_free(lifecycle);
     ledger_free(&assets);
-    query_close(query);
     return status == SETTLE_OK ? EXIT_DONE : report_error(inv, status, &error);
+}
+
+int cmd_trace(struct invocation *inv)
+{
+    struct query *query = NULL;
+    settle_error error = {0};
+    const char *prefix = invocation_option(inv, OPTION_PREFIX);
+    if ((prefix != NULL) == (inv->argument_count == 1))
+        return report_usage(inv, "usage: settlectl trace EVENT_ID, or settlectl trace --prefix TEXT");
+    settle_status status = query_open(inv->directory, &query, &error);
+    if (status != SETTLE_OK)
+        return report_error(inv, status, &error);
+    report_store_fault(inv, query);
+    int exit_status = prefix != NULL ? list_ids(inv, query, prefix) : trace_event(inv, query);
+    query_close(query);
+    return exit_status;
 }

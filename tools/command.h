@@ -36,6 +36,14 @@ enum option_id {
     OPTION_UNTIL_SEQ,
     OPTION_INTO,
     OPTION_CHECK,
+    OPTION_AT_SEQ,
+    OPTION_AT,
+    OPTION_PREFIX,
+    OPTION_LIMIT,
+    OPTION_SINCE,
+    OPTION_UNTIL,
+    OPTION_BEFORE,
+    OPTION_OLDER_THAN,
     OPTION_FROM,
     OPTION_FOLLOW,
     OPTION_FORMAT,
@@ -110,17 +118,28 @@ struct ledger;
 /* Balances: a table, or one NDJSON line each. */
 settle_status show_ledger(struct invocation *invocation, const struct ledger *ledger);
 
+/* What decided an event, as trace and stuck print it: "VALIDATED". */
+const char *show_step(settle_outcome outcome);
+/* A change as a table's cell, "+" before what comes in, so that the direction is seen at once. */
+void show_delta_cell(struct table *table, settle_int128 delta, uint8_t scale);
+/* An event time: as RFC 3339, where it has a year of four digits; else its milliseconds. */
+void show_event_time(uint64_t ts_ms, char ret_text[PRINT_TIME_BYTES]);
+
 /* ---- The commands ---- */
 
 int cmd_balance(struct invocation *invocation);
 int cmd_bench(struct invocation *invocation);
+int cmd_export(struct invocation *invocation);
 int cmd_help(struct invocation *invocation);
+int cmd_history(struct invocation *invocation);
 int cmd_ingest(struct invocation *invocation);
 int cmd_init(struct invocation *invocation);
 int cmd_inspect(struct invocation *invocation);
 int cmd_logs(struct invocation *invocation);
+int cmd_reconcile(struct invocation *invocation);
 int cmd_replay(struct invocation *invocation);
 int cmd_stats(struct invocation *invocation);
+int cmd_stuck(struct invocation *invocation);
 int cmd_tail(struct invocation *invocation);
 int cmd_trace(struct invocation *invocation);
 int cmd_verify(struct invocation *invocation);

@@ -27,7 +27,7 @@ const struct command command_table[] = {
         .name = "ingest",
         .arguments = "[FILE|-]...",
         .argument_max = SIZE_MAX,
-        .options = {OPTION_LOG_DIR, OPTION_NO_LOGS, OPTION_RESUME},
+        .options = {OPTION_LOG_DIR, OPTION_NO_LOGS, OPTION_RESUME, OPTION_FORMAT},
         .run = cmd_ingest,
         .summary = "read events, apply and journal them",
         .details = "Reads events, one JSON object a line, from the files, or from standard input without a file or\n"
@@ -38,30 +38,52 @@ const struct command command_table[] = {
                    "balance: its events are duplicates. SIGINT and SIGTERM finish what was read; a second one ends\n"
                    "at once. The JSON lines of every step go to settlement.log in the log directory, those of\n"
                    "earlier runs first where they are missing, and what ingest itself has to say to\n"
-                   "operations.log beside it; trouble with them is a warning and never stops the events.\n"
-                   "Settings are read from DIR/settle.json where there is one; settlectl(1) describes it.",
+                   "operations.log beside it; trouble with them is a warning and never stops the events;\n"
+                   "only a --log-dir that cannot be used at all is refused before the first event.\n"
+                   "Settings are read from DIR/settle.json where there is one; settlectl(1) describes it. With\n"
+                   "--format csv each input is a table: a header that names members, then one event a row.",
         .example = "settlectl -D bank ingest events.ndjson",
     },
     {
         .name = "balance",
         .arguments = "[USER [ASSET]]",
         .argument_max = 2,
+        .options = {OPTION_AT_SEQ, OPTION_AT},
         .run = cmd_balance,
-        .summary = "print balances",
-        .details = "Prints the balances now: of all, of a user (a number, \"external\" or \"fees\"), or of a user\n"
-                   "in an asset (its symbol, else its number). Exit status 1 when the one asked for does not exist.",
+        .summary = "print balances, now or as they were",
+        .details = "Prints the balances: of all, of a user (a number, \"external\" or \"fees\"), or of a user in an\n"
+                   "asset (its symbol, else its number). With --at-seq as they were behind that event, with --at\n"
+                   "behind the last event whose PERSISTED time, as trace prints it, is not later; balances that\n"
+                   "no event had changed by then are left out. Exit status 1 when the one asked for does not\n"
+                   "exist, or did not then.",
         .example = "settlectl -D bank balance 1001 USDT",
     },
     {
         .name = "trace",
         .arguments = "EVENT_ID",
-        .argument_min = 1,
         .argument_max = 1,
+        .options = {OPTION_PREFIX},
         .run = cmd_trace,
         .summary = "print an event's whole life",
         .details = "Prints the steps of an event with their times, each balance before and after, later arrivals\n"
-                   "of the same id, and what is missing. Exit status 1 when no event has the id.",
+                   "of the same id, and what is missing. With --prefix instead of an id, lists the ids that begin\n"
+                   "so, in their order. Exit status 1 when there is none.",
         .example = "settlectl -D bank trace deposit_1001_2_1733856600000",
+    },
+    {
+        .name = "history",
+        .arguments = "USER ASSET",
+        .argument_min = 2,
+        .argument_max = 2,
+        .options = {OPTION_LIMIT, OPTION_SINCE, OPTION_UNTIL, OPTION_BEFORE},
+        .run = cmd_history,
+        .summary = "print an account's statement",
+        .details = "Prints every change of a balance, newest first, with the balance after it. USER and ASSET are\n"
+                   "those of balance. --since and --until take a sequence number or a time, both inclusive; a time\n"
+                   "is one of balance --at and is compared with the PERSISTED time; an integer from 1000000000000\n"
+                   "on is milliseconds. --limit with --before, the seq of the last row seen, reads page by page.\n"
+                   "Each row is checked against the one before it. Exit status 1 when the account has no history.",
+        .example = "settlectl -D bank history 1001 USDT --limit 20 --since -7d",
     },
     {
         .name = "tail",
@@ -69,7 +91,7 @@ const struct command command_table[] = {
         .run = cmd_tail,
         .summary = "print the JSON lines of the journal",
         .details = "Prints what is on stable storage as JSON lines, one a step, from the beginning or from an event\n"
-                   "on. --follow waits for more, also where nobody writes yet, until SIGINT or SIGTERM. With\n"
+                   "on. --follow waits for more, also while no writer runs, until SIGINT or SIGTERM. With\n"
                    "--log-dir the lines go to the files of that directory instead, as ingest writes them, from\n"
                    "where they ended; so another process than the writer can keep them.",
         .example = "settlectl -D bank tail --from 1000 --follow | jq .fields",
@@ -87,6 +109,16 @@ const struct command command_table[] = {
                    "exit status 1. Lines before the oldest file and behind the newest are told and are no\n"
                    "difference. rebuild writes a day (--day), or every day, afresh from the journal.",
         .example = "settlectl -D bank logs verify --log-dir logs",
+    },
+    {
+        .name = "stuck",
+        .options = {OPTION_OLDER_THAN},
+        .run = cmd_stuck,
+        .summary = "print events without a final step",
+        .details = "Prints the events that are on stable storage and not recorded as PERSISTED, with their last\n"
+                   "step, its time and its age: those of the last moment while a writer works or after a crash,\n"
+                   "until the next writer records them. None is the usual answer; the exit status is 0 either way.",
+        .example = "settlectl -D bank stuck --older-than 1000",
     },
     {
         .name = "replay",
@@ -118,6 +150,30 @@ const struct command command_table[] = {
         .details = "Without a file: segments, store, torn tail and writer of the data directory. With a segment\n"
                    "file: its header, frames and records, one a line; amounts are in minor units.",
         .example = "settlectl inspect bank/journal/00000000000000000001-000000.seg",
+    },
+    {
+        .name = "export",
+        .options = {OPTION_FORMAT},
+        .run = cmd_export,
+        .summary = "print the journal for hledger, or as CSV",
+        .details = "Prints what is on stable storage. hledger: plain-text accounting, one transaction an accepted\n"
+                   "event, with the accounts users:1001:available, users:1001:held, external and fees. csv: one row\n"
+                   "a leg, with its balance before and after. events: CSV too, one row an asset or an event,\n"
+                   "duplicates included, which `ingest --format csv` reads back. --json changes the errors only.",
+        .example = "settlectl -D bank export --format hledger | hledger -f - balance",
+    },
+    {
+        .name = "reconcile",
+        .arguments = "FILE.csv|-",
+        .argument_min = 1,
+        .argument_max = 1,
+        .run = cmd_reconcile,
+        .summary = "compare an outside statement with the balances",
+        .details = "Reads a table of CSV whose header names the columns user, asset and balance, perhaps held, and\n"
+                   "compares it with the balances now. Lists what differs and what is missing on either side; exit\n"
+                   "status 1 then, or when a row is malformed. Without a column held the balance is available and\n"
+                   "held together; a balance of zero may be missing; other columns do not count.",
+        .example = "settlectl -D bank reconcile statement.csv",
     },
     {
         .name = "stats",

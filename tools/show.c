@@ -1,7 +1,37 @@
-/* show.c — balances for people and for programs: what balance and replay print alike. */
+/* show.c — balances, steps and times: what several commands print alike. */
 #include "query/query.h"
 
 #include "tools/command.h"
+
+/* The last millisecond of the year 9999: a later event time, which is allowed, is printed as a number only. */
+#define CALENDAR_MS_MAX UINT64_C(253402300799999)
+
+const char *show_step(settle_outcome outcome)
+{
+    switch (outcome) {
+    case SETTLE_ACCEPTED: return "VALIDATED";
+    case SETTLE_REJECTED: return "REJECTED";
+    case SETTLE_DUPLICATE: return "DUPLICATE";
+    case SETTLE_CONFLICT: break;
+    }
+    return "CONFLICT";
+}
+
+void show_event_time(uint64_t ts_ms, char ret_text[PRINT_TIME_BYTES])
+{
+    if (ts_ms <= CALENDAR_MS_MAX)
+        print_time_us(ts_ms * 1000, ret_text);
+    else
+        print_u64(ts_ms, ret_text);
+}
+
+void show_delta_cell(struct table *table, settle_int128 delta, uint8_t scale)
+{
+    char text[SETTLE_AMOUNT_TEXT_BYTES + 1];
+    text[0] = '+';
+    settle_amount_format(delta, scale, text + (delta > 0));
+    table_cell(table, text);
+}
 
 static void show_json(struct invocation *invocation, const struct ledger *ledger)
 {

@@ -129,8 +129,7 @@ void digits_clock_set(struct digits_clock *clock, uint64_t second)
 
 /* ---- JSON values ------------------------------------------------------------------------------------------------- */
 
-/* How many of the bytes at `at` are one well-formed UTF-8 sequence (RFC 3629); 0 = none. */
-static size_t utf8_sequence(const uint8_t *at, size_t available)
+size_t digits_utf8_bytes(const uint8_t *at, size_t available)
 {
     if (at[0] < 0x80)
         return 1;
@@ -181,7 +180,7 @@ char *digits_json_text(char *at, const char *text, size_t count)
     const uint8_t *from = (const uint8_t *)text;
     *at++ = '"';
     for (size_t i = 0; i < count;) {
-        size_t length = utf8_sequence(from + i, count - i);
+        size_t length = digits_utf8_bytes(from + i, count - i);
         if (length == 0) {
             at = digits_literal(at, "\xef\xbf\xbd");
             i++;

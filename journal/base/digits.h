@@ -193,6 +193,8 @@ static inline char *digits_json_user(char *at, uint64_t user)
         return digits_literal(at, "\"external\"");
     return user == SETTLE_USER_FEES ? digits_literal(at, "\"fees\"") : digits_json_u64(at, user);
 }
+/* How many of the bytes at `at` are one well-formed UTF-8 sequence (RFC 3629); 0: none. */
+size_t digits_utf8_bytes(const uint8_t *at, size_t available);
 /* Quoted; what is not UTF-8 becomes U+FFFD. */
 char *digits_json_text(char *at, const char *text, size_t count);
 /* Whether digits_json_text() changes nothing of it. */

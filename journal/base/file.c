@@ -178,7 +178,7 @@ settle_status dir_open_shared(const char *path, bool create, int *ret_fd, settle
         fd = open_retry(AT_FDCWD, trimmed, flags, 0);
     }
     if (fd < 0)
-        return fail_errno(error, errno, path, errno == ENOTDIR ? "not a directory" : "cannot open the directory");
+        return fail_errno(error, errno, path, "cannot open the directory");
     *ret_fd = fd;
     return SETTLE_OK;
 }

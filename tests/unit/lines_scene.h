@@ -350,6 +350,25 @@ static inline void scene_transfers(struct scene *scene)
     scene_end(scene);
 }
 
+/* A trade in assets that are not declared, and repeats; `plain` came three events before. */
+static inline void scene_trades_refused(struct scene *scene, const settle_event *plain)
+{
+    const settle_event unknown = {.type = SETTLE_TRADE,
+                                  .ts_ms = SCENE_TS,
+                                  .u.trade = {SCENE_TEXT("u"), 1, 2, 88, 99, SCENE_WIDE, {1, 18}, 4, 5, 6}};
+    scene_begin(scene);
+    scene_consumed(scene, &unknown);
+    scene_rejected(scene, SETTLE_REASON_UNKNOWN_ASSET);
+    scene_consumed(scene, plain);
+    scene_repeat(scene, SETTLE_DUPLICATE, scene->point.next_seq - 3);
+    scene_consumed(scene, &unknown);
+    scene_repeat(scene, SETTLE_CONFLICT, scene->point.next_seq);
+    scene_end(scene);
+    scene_begin(scene);
+    scene_persisted(scene, scene->point.next_seq - 1);
+    scene_end(scene);
+}
+
 /* Trades: each member there and not there, wide and narrow, assets declared and not. */
 static inline void scene_trades(struct scene *scene)
 {
@@ -373,9 +392,6 @@ static inline void scene_trades(struct scene *scene)
                                               SETTLE_AMOUNT_MAX,
                                               SETTLE_AMOUNT_MAX,
                                               SETTLE_AMOUNT_MAX}};
-    const settle_event unknown = {.type = SETTLE_TRADE,
-                                  .ts_ms = SCENE_TS,
-                                  .u.trade = {SCENE_TEXT("u"), 1, 2, 88, 99, SCENE_WIDE, {1, 18}, 4, 5, 6}};
     settle_leg legs[SETTLE_LEGS_MAX] = {
         {.user = 1001, .asset = 1, .version = 1, .delta_available = 4, .after_available = 4},
         {.user = 1001,
@@ -410,18 +426,7 @@ static inline void scene_trades(struct scene *scene)
     scene_consumed(scene, &largest);
     scene_validated(scene, legs, SETTLE_LEGS_MAX);
     scene_end(scene);
-
-    scene_begin(scene);
-    scene_consumed(scene, &unknown);
-    scene_rejected(scene, SETTLE_REASON_UNKNOWN_ASSET);
-    scene_consumed(scene, &plain);
-    scene_repeat(scene, SETTLE_DUPLICATE, scene->point.next_seq - 3);
-    scene_consumed(scene, &unknown);
-    scene_repeat(scene, SETTLE_CONFLICT, scene->point.next_seq);
-    scene_end(scene);
-    scene_begin(scene);
-    scene_persisted(scene, scene->point.next_seq - 1);
-    scene_end(scene);
+    scene_trades_refused(scene, &plain);
 }
 
 static inline void scene_golden(struct scene *scene)

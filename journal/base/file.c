@@ -443,6 +443,13 @@ settle_status file_truncate(int fd, const char *name, uint64_t bytes, settle_err
     return failed == 0 ? SETTLE_OK : fail_errno(error, errno, name, "cannot cut the file");
 }
 
+void file_write_out(int fd, uint64_t offset, uint64_t count)
+{
+    assert(fd >= 0 && offset <= INT64_MAX && count <= INT64_MAX);
+    /* A failure shows at the next sync: this call neither waits for the pages nor asks how they fared. */
+    (void)sync_file_range(fd, (off_t)offset, (off_t)count, SYNC_FILE_RANGE_WRITE);
+}
+
 settle_status file_sync_data(int fd, const char *name, settle_error *error)
 {
     int failed;

@@ -12,6 +12,8 @@
 
 #define PERMISSIONS 0640
 
+#define WRITE_OUT_BYTES ((uint64_t)8 << 20)
+
 void log_current_init(struct log_current *current, int dir_fd, const struct mem *mem)
 {
     *current = (struct log_current){.mem = mem, .dir_fd = dir_fd, .fd = -1};
@@ -89,6 +91,8 @@ settle_status log_current_write(struct log_current *current, const char *lines, 
         return status;
     }
     current->bytes += count;
+    if (current->bytes / WRITE_OUT_BYTES != (current->bytes - count) / WRITE_OUT_BYTES)
+        file_write_out(current->fd, current->bytes - current->bytes % WRITE_OUT_BYTES - WRITE_OUT_BYTES, WRITE_OUT_BYTES);
     return SETTLE_OK;
 }
 

@@ -54,8 +54,8 @@ const char *journal_reader_place(const struct journal_reader *reader, uint64_t p
 /* Limits what journal_reader_next() hands out; set by the writer's own process, which knows what is durable.
  * UINT64_MAX: no limit. Sees segments that have come since. */
 settle_status journal_reader_limit(struct journal_reader *reader, uint64_t position, settle_error *error);
-/* By the writer's process: frames from `position` on were sealed by its own writer, and only their checksums and chain are
- * checked. What a frame's records are was checked when they were encoded. */
+/* By the writer's process: frames from `position` on were sealed by its own writer, and only their checksums,
+ * chain and trailer are checked. What a frame's records are was checked when they were encoded. */
 void journal_reader_trust(struct journal_reader *reader, uint64_t position);
 /* Looks again: new segments, the writer's watermark. Call before reading on after SETTLE_E_END. */
 settle_status journal_reader_refresh(struct journal_reader *reader, settle_error *error);

@@ -177,7 +177,9 @@ static settle_status open_directory(struct follower *f, settle_error *error)
  * rendered again. */
 static bool move_house(struct follower *f)
 {
-    follower_tell(f, TELL_WARNING, "the log directory %s was moved or removed: the lines go on in a new one", f->directory);
+    if (f->dir_fd >= 0) /* else it was said when the first try failed */
+        follower_tell(f, TELL_WARNING, "the log directory %s was moved or removed: the lines go on in a new one",
+                      f->directory);
     if (f->current.fd >= 0 && log_current_sync(&f->current, &f->error) != SETTLE_OK)
         follower_tell(f, TELL_WARNING, "the last lines of the one that was moved may be lost at a power cut: %s",
                       f->error.text);
@@ -210,7 +212,7 @@ static bool has_moved(struct follower *f)
     int fd = -1;
     settle_error unused;
     if (dir_open_shared(f->directory, false, &fd, &unused) != SETTLE_OK)
-        return unused.cause_errno == ENOENT;
+        return unused.cause_errno == ENOENT || unused.cause_errno == ENOTDIR;
     bool is_other = file_identify(f->dir_fd, "", &held, NULL) == SETTLE_OK &&
                     file_identify(fd, "", &named, NULL) == SETTLE_OK && (held.device != named.device || held.inode != named.inode);
     file_close(fd);

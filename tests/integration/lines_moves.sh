@@ -59,16 +59,25 @@ rm -rf logs
 sleep 0.5
 deposits 7 9 >&7
 within 20 has_nine
+rm -rf logs
+touch logs # something else has its name: a pause, told once, until that is gone
+sleep 1.5
+deposits 10 12 >&7
+is_paused() { grep -q 'lines pause' err; }
+within 20 is_paused
+sleep 2.5
+rm logs
+within 20 has_nine
 exec 7>&-
 wait $! || fail "ingest: status $?"
-grep -q 'was moved or removed' err || fail 'nobody said that the directory was moved'
-expect_equal 'the events behind the move' "$(jq -s 'map(.fields.seq) | unique | [first, last]' -c logs/settlement.log)" '[7,9]'
-deposits 10 10 | settlectl -D moved ingest -q --log-dir logs
+expect_equal 'how often it was said' "$(grep -c 'was moved or removed' err)" 3
+expect_equal 'the events behind the moves' "$(jq -s 'map(.fields.seq) | unique | [first, last]' -c logs/settlement.log)" '[10,12]'
+deposits 13 13 | settlectl -D moved ingest -q --log-dir logs
 expect_equal 'no history again' "$(lines_of logs/settlement.log)" 12
 
 # ---- Lines that were synced are gone: it is said ----
 truncate -s 600 logs/settlement.log
-deposits 11 11 | settlectl -D moved ingest --log-dir logs >out 2>err
+deposits 14 14 | settlectl -D moved ingest --log-dir logs >out 2>err
 grep -q 'lost lines that were synced' err || fail "not told: $(cat err)"
 
 # ---- NAME beside NAME.zst, as a killed compression leaves them: rebuilt, no line is there twice ----

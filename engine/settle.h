@@ -78,7 +78,7 @@ typedef struct settle_options {
 
     /* Microseconds since 1970. NULL: the system's real-time clock. The engine never lets time go back. */
     uint64_t (*clock_us)(void *context);
-    /* Memory. NULL: the C library's. `bytes` 0 frees. Not covered: what LMDB allocates, and short-lived lists while a
+    /* Memory. NULL: the C library's. `bytes` 0 frees. Not covered: what LMDB and zstd allocate, and short-lived lists while a
      * directory is opened or asked. */
     void *(*reallocate)(void *context, void *memory, size_t bytes);
     /* Operational messages (recovery, a rebuilt store, the latch), one sentence each without a newline. May be called
@@ -103,7 +103,8 @@ SETTLE_API SETTLE_CHECKED settle_status settle_open(const char *directory, const
                                                     settle **ret_engine, settle_error *error);
 
 /*
- * Commits what is open, checkpoints, joins the engine's threads and frees it. NULL is fine. Always frees, also when it
+ * Commits what is open, checkpoints, writes the last JSON lines where they were started, joins the engine's threads and
+ * frees it. NULL is fine. Always frees, also when it
  * fails: the status then says what could not be written (SETTLE_E_LATCHED after an earlier failure).
  */
 SETTLE_API settle_status settle_close(settle *engine, settle_error *error);

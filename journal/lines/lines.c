@@ -335,6 +335,7 @@ static char *put_derived_id(char *at, const settle_event *event)
     return digits_u64(at, event->ts_ms);
 }
 
+/* Its id, and behind it its seq. */
 static void set_id(struct lines_event *event, const settle_event *consumed)
 {
     size_t bytes = consumed->event_id.bytes;
@@ -346,6 +347,8 @@ static void set_id(struct lines_event *event, const settle_event *consumed)
     assert(bytes >= 1 && bytes <= SETTLE_EVENT_ID_BYTES_MAX);
     event->id_bytes = (uint8_t)bytes;
     event->id_is_plain = is_natural || digits_json_is_plain(event->id, bytes);
+    char *seq_text = event->id + bytes;
+    event->seq_bytes = (uint8_t)(digits_json_u64(seq_text, event->seq) - seq_text);
 }
 
 static bool is_in_sample(const struct lines *lines, uint64_t sample)

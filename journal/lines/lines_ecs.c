@@ -42,7 +42,7 @@ char *lines_ecs(struct lines *lines, char *at, const struct lines_step *step)
     at = put_action(digits_literal(at, ",\"event.action\":\""), lines_event_name(event->type, kind));
     at = digits_literal(at, "\",\"event.module\":\"settle\",\"event.dataset\":\"settle.journal\",\"event.id\":");
     at = lines_put_id(at, event);
-    at = digits_json_u64(digits_literal(at, ",\"event.sequence\":"), event->seq);
+    at = lines_put_seq(digits_literal(at, ",\"event.sequence\":"), event);
     at = lines_put_trace(digits_literal(at, ",\"trace.id\":\""), event);
     at = digits_literal(at, "\",\"span.id\":\"");
     at = lines_put_span(at, event, number);

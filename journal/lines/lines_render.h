@@ -17,6 +17,7 @@
 /* The members of what came in are kept between CONSUMED and the decision, where they are this short. */
 #define LINES_INPUT_BYTES 128
 #define LINES_ASSETS_NEAR 32
+#define LINES_SEQ_BYTES 24 /* a quoted 64-bit integer, and two more: a copy of known size */
 #define LINES_SYMBOL_BYTES DIGITS_TEXT_BYTES(SETTLE_SYMBOL_BYTES_MAX)
 
 struct lines_asset {
@@ -36,10 +37,11 @@ struct lines_event {
     uint8_t reason;     /* settle_reason */
     bool has_lines;     /* not sampled out, and asked for */
     uint8_t id_bytes;
+    uint8_t seq_bytes;
     bool id_is_plain; /* needs no escapes */
     char trace_hex[32];
-    char span_hex[16]; /* span_base_of() this arrival */
-    char id[SETTLE_EVENT_ID_BYTES_MAX + DIGITS_SLACK];
+    char span_hex[16];                                                   /* span_base_of() this arrival */
+    char id[SETTLE_EVENT_ID_BYTES_MAX + LINES_SEQ_BYTES + DIGITS_SLACK]; /* and behind it `seq` as a JSON value */
 };
 
 /* A step of an event, as the journal has it. event NULL: it began before the first frame that was entered. */
@@ -100,10 +102,10 @@ static inline const struct lines_asset *lines_asset_at(const struct lines *lines
     return lines_asset_find(lines, id, position);
 }
 
-/* "DEPOSIT_CONSUMED" and the like. The bytes are padded to 32. */
+/* "DEPOSIT_CONSUMED" and the like. */
 struct lines_name {
-    char text[31];
-    uint8_t bytes;
+    char text[32]; /* padded */
+    size_t bytes;
 };
 /* Of a step: kind is its record's. */
 extern const struct lines_name lines_names[SETTLE_TRADE + 1][RECORD_PERSISTED + 1];
@@ -157,6 +159,13 @@ static inline char *lines_put_id(char *at, const struct lines_event *event)
     at += event->id_bytes;
     *at++ = '"';
     return at;
+}
+
+/* Its seq as a JSON value. */
+static inline char *lines_put_seq(char *at, const struct lines_event *event)
+{
+    memcpy(at, event->id + event->id_bytes, LINES_SEQ_BYTES);
+    return at + event->seq_bytes;
 }
 
 /* The line of a step. Steps 1 and 2 find both records in lines->consumed and decided. */

@@ -21,7 +21,7 @@ char *lines_settle(struct lines *lines, char *at, const struct lines_step *step)
     at = digits_literal(at, "\",\"fields\":{\"event\":\"");
     at = (char *)memcpy(at, name->text, sizeof name->text) + name->bytes;
     at = lines_put_id(digits_literal(at, "\",\"event_id\":"), event);
-    at = digits_json_u64(digits_literal(at, ",\"seq\":"), event->seq);
+    at = lines_put_seq(digits_literal(at, ",\"seq\":"), event);
     at = members_step(at, lines, step, MEMBERS_PLAIN);
     return digits_literal(at, "}}\n");
 }

@@ -1,6 +1,6 @@
 /*
- * store.h — the checkpoint of balances, the event-id index, arrivals, assets and source positions, in LMDB. The only file
- * that includes lmdb.h is store.c.
+ * store.h — the checkpoint of balances, the event-id index, arrivals, assets and source positions, in LMDB. LMDB is
+ * known to store.c, store_snapshot.c and store_writer.c alone.
  *
  * A store is a projection of the journal up to `point`, written in one transaction with it, with LMDB's default sync
  * flags. Every value carries a CRC32C over its key and itself; `meta` has counts and digests of accounts and ids. It can be

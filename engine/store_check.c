@@ -2,17 +2,8 @@
  * store_check.c — whether data.mdb may be mapped. LMDB believes its meta pages: a file that is shorter than they say ends the
  * process with SIGBUS, and numbers that make no sense with an assertion. So the two are read here first, with pread(2), and
  * checked as far as they can be from the outside.
- *
- * LMDB 0.9's meta page, in the machine's byte order (mdb.c: MDB_page, MDB_meta, MDB_db), page 0 and page 1 of the file:
- *
- *   00 page number u64 · 08 pad u16 · 10 flags u16 (0x08: meta) · 12 lower, upper u16 each
- *   16 magic u32 0xBEEFC0DE · 20 version u32 1 · 24 address u64 · 32 map size u64
- *   40 tree of free pages, 88 tree of tables, each: 00 pad u32 (of the first tree: the page size) · 04 flags u16 ·
- *      06 depth u16 · 08 branch, 16 leaf, 24 overflow pages u64 each · 32 entries u64 · 40 root page u64, ~0 = no pages
- *   136 last page u64 · 144 transaction u64
- *
- * Transaction n writes page n % 2, so that the two hold n and n - 1; in a file without any commit both hold 0.
  */
+#include "engine/store_page.h"
 #include "engine/store_tables.h"
 
 #include <assert.h>
@@ -20,55 +11,9 @@
 
 #include "journal/base/file.h"
 
-enum {
-    META_PAGE_NUMBER = 0,
-    META_PAGE_FLAGS = 10,
-    META_MAGIC = 16,
-    META_VERSION = 20,
-    META_PAGE_BYTES = 40,
-    META_TREES = 40,
-    META_LAST_PAGE = 136,
-    META_TRANSACTION = 144,
-    META_BYTES = 152,
-
-    TREE_FLAGS = 4,
-    TREE_DEPTH = 6,
-    TREE_ROOT = 40,
-    TREE_BYTES = 48,
-    TREE_DEPTH_MAX = 32, /* LMDB's CURSOR_STACK */
-
-    PAGE_IS_META = 0x08,
-    TREE_INTEGER_KEY = 0x08, /* the tree of free pages has this flag only; the other has none */
-
-    META_COUNT = 2,
-    PAGE_BYTES_MIN = 512,
-    PAGE_BYTES_MAX = 65536,
-    ATTEMPTS_MAX = 1000,
-};
+enum { ATTEMPTS_MAX = 1000 };
 #define MAGIC 0xBEEFC0DEu
 #define VERSION 1u
-#define NO_PAGE UINT64_MAX
-
-static uint16_t native_u16(const uint8_t *at)
-{
-    uint16_t value;
-    memcpy(&value, at, sizeof(value));
-    return value;
-}
-
-static uint32_t native_u32(const uint8_t *at)
-{
-    uint32_t value;
-    memcpy(&value, at, sizeof(value));
-    return value;
-}
-
-static uint64_t native_u64(const uint8_t *at)
-{
-    uint64_t value;
-    memcpy(&value, at, sizeof(value));
-    return value;
-}
 
 /* What one look at the file saw. */
 struct sight {
@@ -100,12 +45,12 @@ static settle_status look(int fd, struct sight *ret_sight, settle_error *error)
 
 static const char *tree_fault(const uint8_t *meta, int tree)
 {
-    const uint8_t *at = meta + META_TREES + tree * TREE_BYTES;
+    const uint8_t *at = meta + (tree == 0 ? META_FREE_TREE : META_TABLE_TREE);
     uint64_t root = native_u64(at + TREE_ROOT);
     uint16_t depth = native_u16(at + TREE_DEPTH);
     if (native_u16(at + TREE_FLAGS) != (tree == 0 ? TREE_INTEGER_KEY : 0))
         return "a tree is of an unknown kind";
-    if (root == NO_PAGE)
+    if (root == PAGE_NONE)
         return depth == 0 ? NULL : "a tree without a root has a depth";
     if (root < META_COUNT || root > native_u64(meta + META_LAST_PAGE))
         return "the root of a tree lies outside the file";
@@ -114,8 +59,8 @@ static const char *tree_fault(const uint8_t *meta, int tree)
 
 static const char *meta_fault(const uint8_t *meta, uint64_t number, uint32_t page_bytes)
 {
-    if (native_u32(meta + META_MAGIC) != MAGIC || native_u64(meta + META_PAGE_NUMBER) != number ||
-        native_u16(meta + META_PAGE_FLAGS) != PAGE_IS_META)
+    if (native_u32(meta + META_MAGIC) != MAGIC || native_u64(meta + PAGE_NUMBER) != number ||
+        native_u16(meta + PAGE_FLAGS) != PAGE_IS_META)
         return "not an LMDB file";
     if (native_u32(meta + META_VERSION) != VERSION)
         return "of another version of LMDB";

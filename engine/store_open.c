@@ -98,12 +98,12 @@ static settle_status prepare(int data_fd, bool write, bool *ret_without_lock, se
     return SETTLE_OK;
 }
 
-/* Address space is reserved for the whole map; where it is limited, most of it is left to others. */
+/* Address space is reserved for the whole map, twice (store_map.c); where it is limited, most of it is left to others. */
 static size_t limit_map(size_t map_bytes)
 {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && map_bytes > limit.rlim_cur / 4)
-        return limit.rlim_cur / 4;
+    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && map_bytes > limit.rlim_cur / 8)
+        return limit.rlim_cur / 8;
     return map_bytes;
 }
 

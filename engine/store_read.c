@@ -15,30 +15,15 @@ settle_status store_fail_entry(settle_error *error, const char *fault)
     return fail_at(error, SETTLE_E_CORRUPT, STORE_DATA_FILE, 0, 0, "the store is damaged: %s", fault);
 }
 
-/*
- * That nothing stands at a place must be certain: an event whose id is not found takes effect. A damaged key, in a branch of
- * the tree or in a leaf, leads a search astray; so the neighbours must be whole, and the key between them.
- */
-static settle_status check_absence(const struct store_place *place, struct store_bytes key, settle_error *error)
-{
-    const struct store_entry *before = &place->before, *after = &place->after;
-    bool follows = !before->key.at || (store_key_order(before->key, key) < 0 && store_entry_is_sealed(before));
-    bool precedes = !after->key.at || (store_key_order(key, after->key) < 0 && store_entry_is_sealed(after));
-    return follows && precedes ? SETTLE_OK : store_fail_entry(error, "an entry is not where it must be");
-}
-
 static settle_status get(struct store_snapshot *snapshot, enum store_table table, struct store_bytes key,
                          struct store_bytes *ret_value, settle_error *error)
 {
-    struct store_place place;
-    settle_status status = store_table_find(snapshot, table, key, &place, error);
-    if (status == SETTLE_OK && !place.value.at) {
-        status = check_absence(&place, key, error);
-        if (status == SETTLE_OK)
-            return SETTLE_E_NOT_FOUND; /* asked for every event with a text id: no sentence is made up */
-    }
+    struct store_bytes value;
+    settle_status status = store_table_find(snapshot, table, key, &value, error);
+    if (status == SETTLE_OK && !value.at)
+        return SETTLE_E_NOT_FOUND; /* asked for every event with a text id: no sentence is made up */
     if (status == SETTLE_OK)
-        *ret_value = place.value;
+        *ret_value = value;
     return status;
 }
 
@@ -136,19 +121,11 @@ static settle_status visit_in_order(void *context, struct store_entry entry, boo
     return walk->entry(walk, entry, stop, error);
 }
 
-/* All entries of a table; or from behind the key `from` on, which is none of the table's. */
+/* All entries of a table; or from the key `from` on. */
 static settle_status scan(struct store_snapshot *snapshot, enum store_table table, struct store_bytes from,
                           struct walk *walk, settle_error *error)
 {
-    struct store_place place;
-    settle_status status = SETTLE_OK;
-    if (from.at) {
-        status = store_table_find(snapshot, table, from, &place, error);
-        if (status == SETTLE_OK)
-            status = check_absence(&place, from, error);
-    }
-    walk->previous = from;
-    return status == SETTLE_OK ? store_table_scan(snapshot, table, from, visit_in_order, walk, error) : status;
+    return store_table_scan(snapshot, table, from, visit_in_order, walk, error);
 }
 
 static const struct store_bytes everything = {NULL, 0};

@@ -1,6 +1,6 @@
 /*
- * store_tables.h — inside the store: an LMDB environment with seven tables of bytes. Only store.c speaks to LMDB; store_open.c,
- * store_read.c and store_apply.c speak to store.c through this header and know what the bytes mean.
+ * store_tables.h — inside the store: an LMDB environment with seven tables of bytes. store.c, store_snapshot.c and store_writer.c speak to
+ * LMDB; store_open.c, store_read.c and store_apply.c speak to them through this header and know what the bytes mean.
  */
 #ifndef ENGINE_STORE_TABLES_H
 #define ENGINE_STORE_TABLES_H
@@ -25,6 +25,8 @@ enum store_table {
     STORE_META,
     STORE_TABLE_COUNT,
 };
+
+extern const char *const store_table_names[STORE_TABLE_COUNT];
 
 /* Ids that begin with their time have a table of their own, so that new ones come at its end. */
 static inline enum store_table store_id_table(const struct event_key *key)
@@ -67,14 +69,9 @@ const struct mem *store_mem(const struct store *store);
 
 /* ---- Reading: what is found is borrowed from the snapshot until it rests --------------------------------------------- */
 
-/* Where a key stands, or would stand. {NULL, 0}: there is none. */
-struct store_place {
-    struct store_bytes value; /* the key's */
-    struct store_entry before,
-        after; /* without a value: the neighbours, for the proof that nothing stands between them */
-};
+/* {NULL, 0}: the key has no entry, for certain: the leaf where it would stand is proved (store_view.h). */
 settle_status store_table_find(struct store_snapshot *snapshot, enum store_table table, struct store_bytes key,
-                               struct store_place *ret_place, settle_error *error);
+                               struct store_bytes *ret_value, settle_error *error);
 /* Visits the entries from key `from` on ({NULL, 0}: all), in the order of the tree, until the visitor sets *stop or fails. */
 typedef settle_status (*store_visit_entry)(void *context, struct store_entry entry, bool *stop, settle_error *error);
 settle_status store_table_scan(struct store_snapshot *snapshot, enum store_table table, struct store_bytes from,

@@ -9,10 +9,10 @@
 
 #include "ingest/ingest.h"
 #include "tools/command.h"
-#include "tools/config.h"
 #include "tools/oplog.h"
 #include "tools/progress.h"
 #include "tools/report.h"
+#include "tools/settings.h"
 #include "tools/stop.h"
 
 #define DEFAULT_LOG_DIRECTORY "logs"
@@ -204,16 +204,18 @@ static bool format_parse(const char *name, enum ingest_format *ret_format)
     return *ret_format == INGEST_CSV || strcmp(name, "ndjson") == 0;
 }
 
-static settle_status settings_read(struct job *job, settle_error *error)
+static int take_settings(struct job *job)
 {
     struct invocation *inv = job->invocation;
     const char *log_directory = invocation_option(inv, OPTION_LOG_DIR);
-    settings_init(&job->settings);
+    int exit_status = settings_read(inv, &job->settings);
+    if (exit_status != EXIT_DONE)
+        return exit_status;
     job->settings.engine.log = report_log;
     job->settings.engine.context = inv;
     job->settings.lines.directory = log_directory != NULL ? log_directory : DEFAULT_LOG_DIRECTORY;
     job->writes_lines = invocation_option(inv, OPTION_NO_LOGS) == NULL;
-    return config_read(inv->directory, &job->settings, error);
+    return EXIT_DONE;
 }
 
 static int run(struct job *job, struct ingest_result *result)
@@ -243,15 +245,16 @@ int cmd_ingest(struct invocation *inv)
     if (format != NULL && !format_parse(format, &job.format))
         return report_usage(inv, "--format %s: not ndjson or csv", format);
     struct ingest_result *result = calloc(1, sizeof *result);
-    settle_error error = {0};
-    settle_status status = result == NULL ? SETTLE_E_NO_MEMORY : settings_read(&job, &error);
-    if (status != SETTLE_OK) {
+    if (result == NULL)
+        return report_error(inv, SETTLE_E_NO_MEMORY, &(settle_error){.status = SETTLE_E_NO_MEMORY});
+    int exit_status = take_settings(&job);
+    if (exit_status != EXIT_DONE) {
         free(result);
-        return report_error(inv, status, &error);
+        return exit_status;
     }
     stop_watch();
     oplog_begin(&job);
-    int exit_status = run(&job, result);
+    exit_status = run(&job, result);
     oplog_end(&result->counts, exit_status);
     free(result);
     return exit_status;

@@ -4,8 +4,8 @@
 
 #include "query/query.h"
 #include "tools/command.h"
-#include "tools/config.h"
 #include "tools/report.h"
+#include "tools/settings.h"
 
 static void verify_json(struct invocation *inv, const struct logs_result *result)
 {
@@ -106,17 +106,15 @@ static int logs_rebuild(struct invocation *inv, const settle_lines_options *line
 int cmd_logs(struct invocation *inv)
 {
     struct settings settings;
-    settle_error error = {0};
     const char *log_directory = invocation_option(inv, OPTION_LOG_DIR), *job = inv->arguments[0];
     bool is_verify = strcmp(job, "verify") == 0;
     if (!is_verify && strcmp(job, "rebuild") != 0)
         return report_usage(inv, "logs %s: it is logs verify or logs rebuild", job);
     if (is_verify && invocation_option(inv, OPTION_DAY) != NULL)
         return report_usage(inv, "logs verify takes no --day: it checks every file that is there");
-    settings_init(&settings);
-    settle_status status = config_read(inv->directory, &settings, &error);
-    if (status != SETTLE_OK)
-        return report_error(inv, status, &error);
+    int exit_status = settings_read(inv, &settings);
+    if (exit_status != EXIT_DONE)
+        return exit_status;
     settings.lines.directory = log_directory != NULL ? log_directory : "logs";
     return is_verify ? logs_verify(inv, &settings.lines) : logs_rebuild(inv, &settings.lines);
 }

@@ -6,8 +6,8 @@
 
 #include "query/query.h"
 #include "tools/command.h"
-#include "tools/config.h"
 #include "tools/report.h"
+#include "tools/settings.h"
 #include "tools/stop.h"
 
 struct job {
@@ -42,6 +42,8 @@ static int take_options(const struct invocation *inv, struct tail_options *optio
     if (log_directory != NULL && (from != NULL || format != NULL))
         return report_usage(
             inv, "the files of --log-dir go on where they ended, in the format settle: no --from, no --format");
+    if (log_directory == NULL && invocation_option(inv, OPTION_SET) != NULL)
+        return report_usage(inv, "--set is for the files of --log-dir");
     options->follow = invocation_option(inv, OPTION_FOLLOW) != NULL;
     return EXIT_DONE;
 }
@@ -57,13 +59,15 @@ int cmd_tail(struct invocation *inv)
     if (exit_status != EXIT_DONE)
         return exit_status;
     stop_watch();
-    settings_init(&settings);
-    settings.lines.directory = log_directory;
+    if (log_directory != NULL && (exit_status = settings_read(inv, &settings)) != EXIT_DONE)
+        return exit_status;
     settle_status status = SETTLE_OK;
-    if (log_directory == NULL)
+    if (log_directory == NULL) {
         status = query_tail(inv->directory, &options, &inv->out, &error);
-    else if ((status = config_read(inv->directory, &settings, &error)) == SETTLE_OK)
+    } else {
+        settings.lines.directory = log_directory;
         status = query_tail_files(inv->directory, &settings.lines, &options, &error);
+    }
     if (status != SETTLE_OK)
         return report_error(inv, status, &error);
     if (job.reader_left)

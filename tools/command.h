@@ -53,6 +53,7 @@ enum option_id {
     OPTION_EVENTS,
     OPTION_RUNS,
     OPTION_QUICK,
+    OPTION_SET,
 };
 
 struct option {
@@ -67,7 +68,7 @@ extern const size_t option_count;
 
 struct invocation;
 
-#define COMMAND_OPTIONS_MAX 5
+#define COMMAND_OPTIONS_MAX 6
 
 struct command {
     const char *name;
@@ -111,6 +112,8 @@ const char *invocation_option(const struct invocation *invocation, enum option_i
 const struct command *command_find(const char *name);
 /* The command whose name is likest; NULL when none is near. */
 const char *command_suggest(const char *name);
+/* Whether `word` is nearer to what was typed than *best says (SIZE_MAX at first); then *best is lowered. */
+bool word_is_nearer(const char *typed, size_t typed_bytes, const char *word, size_t *best);
 
 /* ---- show.c ---- */
 
@@ -129,6 +132,7 @@ void show_event_time(uint64_t ts_ms, char ret_text[PRINT_TIME_BYTES]);
 
 int cmd_balance(struct invocation *invocation);
 int cmd_bench(struct invocation *invocation);
+int cmd_config(struct invocation *invocation);
 int cmd_export(struct invocation *invocation);
 int cmd_help(struct invocation *invocation);
 int cmd_history(struct invocation *invocation);

@@ -14,46 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONFIG_NAME "settle.json"
 #define CONFIG_BYTES_MAX ((size_t)64 << 10)
-
-enum setting_kind { SETTING_U32, SETTING_U64, SETTING_BOOL };
-
-struct setting {
-    const char *name;
-    enum setting_kind kind;
-    uint64_t min, max;
-    size_t offset; /* in struct settings */
-};
-
-#define INTEGER_MAX (UINT64_C(1) << 53) /* what every JSON reader holds exactly */
-
-static const struct setting engine_settings[] = {
-    {"commit_events_max", SETTING_U32, 1, 65536, offsetof(struct settings, engine.commit_events_max)},
-    {"commit_interval_us_max", SETTING_U32, 0, 60000000, offsetof(struct settings, engine.commit_interval_us_max)},
-    {"checkpoint_interval_ms", SETTING_U32, 1, 86400000, offsetof(struct settings, engine.checkpoint_interval_ms)},
-    {"checkpoint_events_max", SETTING_U32, 1, 4194304, offsetof(struct settings, engine.checkpoint_events_max)},
-};
-static const struct setting lines_settings[] = {
-    {"rotate_bytes", SETTING_U64, 0, INTEGER_MAX, offsetof(struct settings, lines.rotate_bytes)},
-    {"keep_days", SETTING_U32, 0, 36500, offsetof(struct settings, lines.keep_days)},
-    {"keep_bytes", SETTING_U64, 0, INTEGER_MAX, offsetof(struct settings, lines.keep_bytes)},
-    {"compress", SETTING_BOOL, 0, 1, offsetof(struct settings, lines.compress)},
-    {"sample_per_million", SETTING_U32, 0, 1000000, offsetof(struct settings, lines.sample_per_million)},
-    {"free_bytes_min", SETTING_U64, 0, INTEGER_MAX, offsetof(struct settings, lines.free_bytes_min)},
-};
-
-/* An object of settings: the file's own, and the one that is its member. */
-struct group {
-    const struct setting *settings;
-    size_t count;
-    const char *inner_name; /* of the member that is a group; NULL: none */
-    const struct group *inner;
-};
-#define SETTING_COUNT_MAX 8
-static const struct group lines_group = {lines_settings, sizeof lines_settings / sizeof lines_settings[0], NULL, NULL};
-static const struct group file_group = {engine_settings, sizeof engine_settings / sizeof engine_settings[0], "lines",
-                                        &lines_group};
 
 struct config {
     const char *text, *file;
@@ -61,16 +22,25 @@ struct config {
     settle_error *error;
 };
 
-__attribute__((format(printf, 3, 4))) static settle_status fault_at(const struct config *config, size_t at,
-                                                                    const char *format, ...)
+/* Line and byte of a position, both from 1. */
+static void find_place(const struct config *config, size_t at, size_t *ret_line, size_t *ret_byte)
 {
-    char sentence[200];
-    va_list arguments;
     size_t line = 1, byte = 1;
     for (size_t i = 0; i < at && i < config->bytes; i++) {
         byte = config->text[i] == '\n' ? 1 : byte + 1;
         line += config->text[i] == '\n';
     }
+    *ret_line = line;
+    *ret_byte = byte;
+}
+
+__attribute__((format(printf, 3, 4))) static settle_status fault_at(const struct config *config, size_t at,
+                                                                    const char *format, ...)
+{
+    char sentence[200];
+    va_list arguments;
+    size_t line = 0, byte = 0;
+    find_place(config, at, &line, &byte);
     va_start(arguments, format);
     vsnprintf(sentence, sizeof sentence, format, arguments);
     va_end(arguments);
@@ -117,69 +87,76 @@ static size_t skip_value(const struct config *config, size_t at)
     return at;
 }
 
-/* "123" in the text at `at`, up to its end. */
-static bool read_integer(const struct config *config, size_t at, size_t end, uint64_t *ret_value)
-{
-    uint64_t value = 0;
-    if (end == at || (config->text[at] == '0' && end - at > 1))
-        return false;
-    for (size_t i = at; i < end; i++) {
-        if (config->text[i] < '0' || config->text[i] > '9' || __builtin_mul_overflow(value, 10u, &value) ||
-            __builtin_add_overflow(value, (uint64_t)(config->text[i] - '0'), &value))
-            return false;
-    }
-    *ret_value = value;
-    return true;
-}
+/* The members of one object: the file's own, or those of a member that is a group of settings ("lines"). */
+struct group {
+    const char *prefix;             /* of its settings' names: "" or "lines." */
+    bool seen[SETTING_COUNT];       /* settings */
+    bool seen_inner[SETTING_COUNT]; /* groups, each at its first setting */
+};
 
-static settle_status take_value(const struct config *config, const cJSON *member, size_t at, size_t end,
-                                const struct setting *setting, struct settings *settings)
+static settle_status take_value(const struct config *config, size_t key_at, size_t at, size_t end, size_t index,
+                                struct settings *settings)
 {
+    const struct setting *setting = &setting_table[index];
+    const char *dot = strchr(setting->name, '.'), *name = dot != NULL ? dot + 1 : setting->name;
+    struct setting_origin origin = {.from = FROM_FILE};
     uint64_t value = 0;
-    void *place = (char *)settings + setting->offset;
-    if (setting->kind == SETTING_BOOL) {
-        if (!cJSON_IsBool(member))
-            return fault_at(config, at, "\"%s\" must be true or false", setting->name);
-        value = cJSON_IsTrue(member) ? 1 : 0;
-    } else if (!read_integer(config, at, end, &value) || value < setting->min || value > setting->max) {
-        return fault_at(config, at, "\"%s\" must be an integer from %" PRIu64 " to %" PRIu64, setting->name,
-                        setting->min, setting->max);
-    }
-    if (setting->kind == SETTING_U64)
-        memcpy(place, &value, sizeof value);
-    else
-        memcpy(place, &(uint32_t){(uint32_t)value}, sizeof(uint32_t));
+    char range[80];
+    if (!setting_parse(setting, config->text + at, end - at, &value))
+        return fault_at(config, at, "\"%s\" must be %s", name, setting_range(setting, range, sizeof range));
+    find_place(config, key_at, &origin.line, &origin.byte);
+    (void)setting_put(settings, index, value, origin);
     return SETTLE_OK;
 }
 
-static settle_status take_members(const struct config *config, const cJSON *object, size_t at,
-                                  const struct group *group, struct settings *settings);
+/* The first setting of the group that a member of the file names; SETTING_COUNT: it names none. */
+static size_t find_group(const char *name)
+{
+    size_t bytes = strlen(name), index = 0;
+    while (index < SETTING_COUNT &&
+           (strncmp(setting_table[index].name, name, bytes) != 0 || setting_table[index].name[bytes] != '.'))
+        index++;
+    return index;
+}
+
+static settle_status take_members(const struct config *config, const cJSON *object, size_t at, const char *prefix,
+                                  struct settings *settings);
+
+static settle_status take_group(const struct config *config, const cJSON *member, size_t value_at,
+                                struct settings *settings)
+{
+    char prefix[SETTING_ENVIRONMENT_BYTES];
+    if (!cJSON_IsObject(member))
+        return fault_at(config, value_at, "\"%s\" must be an object", member->string);
+    snprintf(prefix, sizeof prefix, "%s.", member->string);
+    return take_members(config, member, value_at, prefix, settings);
+}
 
 static settle_status take_member(const struct config *config, const cJSON *member, size_t key_at, size_t value_at,
-                                 size_t value_end, const struct group *group, bool seen[SETTING_COUNT_MAX],
-                                 struct settings *settings)
+                                 size_t value_end, struct group *group, struct settings *settings)
 {
-    bool is_inner = group->inner != NULL && strcmp(member->string, group->inner_name) == 0;
-    size_t index = 0;
-    while (index < group->count && strcmp(member->string, group->settings[index].name) != 0)
-        index++;
-    if (index == group->count && !is_inner)
+    char name[2 * SETTING_ENVIRONMENT_BYTES];
+    int bytes = snprintf(name, sizeof name, "%s%s", group->prefix, member->string);
+    size_t index = strchr(member->string, '.') == NULL && (size_t)bytes < sizeof name
+                       ? setting_find(name, (size_t)bytes)
+                       : SETTING_COUNT;
+    size_t inner = group->prefix[0] == '\0' && index == SETTING_COUNT ? find_group(member->string) : SETTING_COUNT;
+    if (index == SETTING_COUNT && inner == SETTING_COUNT)
         return fault_at(config, key_at, "unknown member \"%.64s\"", member->string);
-    if (seen[index])
+    bool *seen = index < SETTING_COUNT ? &group->seen[index] : &group->seen_inner[inner];
+    if (*seen)
         return fault_at(config, key_at, "member \"%s\" is given twice", member->string);
-    seen[index] = true;
-    if (!is_inner)
-        return take_value(config, member, value_at, value_end, &group->settings[index], settings);
-    if (!cJSON_IsObject(member))
-        return fault_at(config, value_at, "\"%s\" must be an object", group->inner_name);
-    return take_members(config, member, value_at, group->inner, settings);
+    *seen = true;
+    if (index == SETTING_COUNT)
+        return take_group(config, member, value_at, settings);
+    return take_value(config, key_at, value_at, value_end, index, settings);
 }
 
 /* Walks the members that cJSON found and, in step, their places in the text; the object's brace is at `at`. */
-static settle_status take_members(const struct config *config, const cJSON *object, size_t at,
-                                  const struct group *group, struct settings *settings)
+static settle_status take_members(const struct config *config, const cJSON *object, size_t at, const char *prefix,
+                                  struct settings *settings)
 {
-    bool seen[SETTING_COUNT_MAX] = {false};
+    struct group group = {.prefix = prefix};
     settle_status status = SETTLE_OK;
     const cJSON *member;
     at++;
@@ -188,7 +165,7 @@ static settle_status take_members(const struct config *config, const cJSON *obje
         size_t key_at = skip_space(config, at);
         size_t value_at = skip_space(config, skip_space(config, skip_value(config, key_at)) + 1);
         size_t value_end = skip_value(config, value_at);
-        status = take_member(config, member, key_at, value_at, value_end, group, seen, settings);
+        status = take_member(config, member, key_at, value_at, value_end, &group, settings);
         if (status != SETTLE_OK)
             return status;
         at = skip_space(config, value_end) + 1; /* behind the comma */
@@ -213,7 +190,7 @@ settle_status config_parse(const char *text, size_t bytes, const char *file, str
     else if (!cJSON_IsObject(root))
         status = fault_at(&config, skip_space(&config, 0), "not a JSON object");
     else
-        status = take_members(&config, root, skip_space(&config, 0), &file_group, &changed);
+        status = take_members(&config, root, skip_space(&config, 0), "", &changed);
     cJSON_Delete(root);
     if (status == SETTLE_OK)
         *settings = changed;
@@ -228,12 +205,6 @@ static settle_status file_fault(settle_error *error, const char *path)
     if (error != NULL)
         *error = fault;
     return SETTLE_E_IO;
-}
-
-void settings_init(struct settings *settings)
-{
-    settle_options_init(&settings->engine);
-    settle_lines_options_init(&settings->lines);
 }
 
 settle_status config_read(const char *directory, struct settings *settings, settle_error *error)
@@ -267,42 +238,4 @@ release:
     free(text);
     free(path);
     return status;
-}
-
-/* ---- What a file has set ---- */
-
-static uint64_t value_of(const struct settings *settings, const struct setting *setting)
-{
-    uint32_t narrow;
-    uint64_t value;
-    const char *place = (const char *)settings + setting->offset;
-    if (setting->kind == SETTING_U64) {
-        memcpy(&value, place, sizeof value);
-        return value;
-    }
-    memcpy(&narrow, place, sizeof narrow);
-    return narrow;
-}
-
-static void describe_group(const struct group *group, const char *prefix, const struct settings *settings,
-                           char *ret_text, size_t text_bytes)
-{
-    struct settings defaults;
-    settings_init(&defaults);
-    for (size_t i = 0; i < group->count; i++) {
-        const struct setting *setting = &group->settings[i];
-        uint64_t value = value_of(settings, setting);
-        size_t used = strlen(ret_text);
-        if (value != value_of(&defaults, setting))
-            snprintf(ret_text + used, text_bytes - used, "%s%s%s=%" PRIu64, used > 0 ? " " : "", prefix, setting->name,
-                     value);
-    }
-}
-
-const char *settings_describe(const struct settings *settings, char *ret_text, size_t text_bytes)
-{
-    ret_text[0] = '\0';
-    describe_group(&file_group, "", settings, ret_text, text_bytes);
-    describe_group(&lines_group, "lines.", settings, ret_text, text_bytes);
-    return ret_text;
 }

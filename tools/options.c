@@ -41,6 +41,7 @@ const struct option option_table[] = {
     {OPTION_OUTPUT, 'o', "output", "FILE.svg", "draw a bar chart"},
     {OPTION_EVENTS, 0, "events", "N", "events of the largest cases (default 1000000, with --quick 100000)"},
     {OPTION_RUNS, 0, "runs", "N", "how often each case is run (default 3)"},
+    {OPTION_SET, 0, "set", "NAME=VALUE", "a setting for this run; may be repeated; settlectl config lists them"},
     {OPTION_QUICK, 0, "quick", NULL, "fewer events, for a first look"},
 };
 const size_t option_count = sizeof option_table / sizeof option_table[0];
@@ -87,8 +88,7 @@ static size_t distance(const char *a, size_t a_bytes, const char *b, size_t b_by
     return rows[a_bytes % 3][b_bytes];
 }
 
-/* Whether `word` is nearer to `typed` than *best says; then *best is lowered. */
-static bool is_nearer(const char *typed, size_t typed_bytes, const char *word, size_t *best)
+bool word_is_nearer(const char *typed, size_t typed_bytes, const char *word, size_t *best)
 {
     size_t word_bytes = strlen(word);
     if (typed_bytes == 0 || typed_bytes > WORD_BYTES_MAX || word_bytes > WORD_BYTES_MAX)
@@ -107,7 +107,7 @@ const char *command_suggest(const char *name)
     const char *likest = NULL;
     size_t best = SIZE_MAX;
     for (size_t i = 0; i < command_count; i++)
-        if (is_nearer(name, strlen(name), command_table[i].name, &best))
+        if (word_is_nearer(name, strlen(name), command_table[i].name, &best))
             likest = command_table[i].name;
     return likest;
 }
@@ -117,7 +117,7 @@ static const char *option_suggest(const char *name, size_t bytes)
     const char *likest = NULL;
     size_t best = SIZE_MAX;
     for (size_t i = 0; i < option_count; i++)
-        if (is_nearer(name, bytes, option_table[i].name, &best))
+        if (word_is_nearer(name, bytes, option_table[i].name, &best))
             likest = option_table[i].name;
     return likest;
 }

@@ -27,7 +27,7 @@ const struct command command_table[] = {
         .name = "ingest",
         .arguments = "[FILE|-]...",
         .argument_max = SIZE_MAX,
-        .options = {OPTION_LOG_DIR, OPTION_NO_LOGS, OPTION_RESUME, OPTION_FORMAT},
+        .options = {OPTION_LOG_DIR, OPTION_NO_LOGS, OPTION_RESUME, OPTION_FORMAT, OPTION_SET},
         .run = cmd_ingest,
         .summary = "read events, apply and journal them",
         .details = "Reads events, one JSON object a line, from the files, or from standard input without a file or\n"
@@ -40,7 +40,7 @@ const struct command command_table[] = {
                    "earlier runs first where they are missing, and what ingest itself has to say to\n"
                    "operations.log beside it; trouble with them is a warning and never stops the events;\n"
                    "only a --log-dir that cannot be used at all is refused before the first event.\n"
-                   "Settings are read from DIR/settle.json where there is one; settlectl(1) describes it. With\n"
+                   "Settings come from --set, the environment and DIR/settle.json; see settlectl config. With\n"
                    "--format csv each input is a table: a header that names members, then one event a row.",
         .example = "settlectl -D bank ingest events.ndjson",
     },
@@ -87,7 +87,7 @@ const struct command command_table[] = {
     },
     {
         .name = "tail",
-        .options = {OPTION_FROM, OPTION_FOLLOW, OPTION_FORMAT, OPTION_LOG_DIR},
+        .options = {OPTION_FROM, OPTION_FOLLOW, OPTION_FORMAT, OPTION_LOG_DIR, OPTION_SET},
         .run = cmd_tail,
         .summary = "print the JSON lines of the journal",
         .details = "Prints what is on stable storage as JSON lines, one a step, from the beginning or from an event\n"
@@ -101,7 +101,7 @@ const struct command command_table[] = {
         .arguments = "verify|rebuild",
         .argument_min = 1,
         .argument_max = 1,
-        .options = {OPTION_LOG_DIR, OPTION_DAY},
+        .options = {OPTION_LOG_DIR, OPTION_DAY, OPTION_SET},
         .run = cmd_logs,
         .summary = "check or rewrite the files of the JSON lines",
         .details = "verify renders the journal again and compares every file of the log directory with it, rotated\n"
@@ -182,6 +182,18 @@ const struct command command_table[] = {
         .details = "Counts events by type and outcome, rejections by reason, changes by asset, and the journal's\n"
                    "bytes an event.",
         .example = "settlectl -D bank stats --json",
+    },
+    {
+        .name = "config",
+        .options = {OPTION_SET},
+        .run = cmd_config,
+        .summary = "check the settings and show where each came from",
+        .details = "Shows every setting of ingest, tail --log-dir and logs, its value, and where that came from: an\n"
+                   "option --set outdoes the environment, that the file DIR/settle.json, and that the default. The\n"
+                   "variable of lines.keep_days is SETTLE_LINES_KEEP_DAYS, and so on. A mistake is told with the\n"
+                   "file's line and byte, the variable or the option, and makes the exit status 2. settle.json(5)\n"
+                   "describes the settings.",
+        .example = "settlectl -D bank config --set lines.keep_days=30",
     },
     {
         .name = "bench",

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "tools/command.h"
+#include "tools/help_man.h"
 #include "tools/report.h"
 
 static void option_line(struct out *out, const struct option *option)
@@ -39,7 +40,7 @@ static void help_all(struct out *out)
     out_text(out, "settlectl: an event-sourced settlement engine: exact balances and a journal of every step\n\n"
                   "usage: settlectl [-D DIR] [--json] [-q] COMMAND [OPTION|ARGUMENT]...\n\ncommands\n");
     for (size_t i = 0; i < command_count; i++)
-        out_format(out, "  %-9s  %s\n", command_table[i].name, command_table[i].summary);
+        out_format(out, "  %-10s  %s\n", command_table[i].name, command_table[i].summary);
     out_text(out, "\noptions of every command; they may stand before or behind it, and -- ends them\n");
     global_options(out);
     out_text(out, "\nexit status\n"
@@ -93,6 +94,10 @@ static void command_json(struct out *out, const struct command *command)
 int cmd_help(struct invocation *inv)
 {
     const struct command *command = NULL;
+    const char *format = invocation_option(inv, OPTION_FORMAT);
+    bool as_man = inv->command == command_find("help") && format != NULL && strcmp(format, "man") == 0;
+    if (inv->command == command_find("help") && format != NULL && !as_man && strcmp(format, "text") != 0)
+        return report_usage(inv, "--format %s: not text or man", format);
     if (inv->argument_count == 1) {
         command = command_find(inv->arguments[0]);
         const char *likest = command_suggest(inv->arguments[0]);
@@ -101,11 +106,15 @@ int cmd_help(struct invocation *inv)
         if (command == NULL)
             return report_usage(inv, "unknown command \"%s\"; see settlectl help", inv->arguments[0]);
     }
-    if (!inv->as_json && command == NULL)
+    if (as_man && command == NULL)
+        help_man_all(&inv->out);
+    else if (as_man)
+        help_man_one(&inv->out, command);
+    else if (!inv->as_json && command == NULL)
         help_all(&inv->out);
     else if (!inv->as_json)
         help_one(&inv->out, command);
-    for (size_t i = 0; inv->as_json && i < command_count; i++)
+    for (size_t i = 0; inv->as_json && !as_man && i < command_count; i++)
         if (command == NULL || command == &command_table[i])
             command_json(&inv->out, &command_table[i]);
     return EXIT_DONE;

@@ -75,6 +75,7 @@ struct command {
     const char *arguments; /* as the help shows them; NULL: it takes none */
     size_t argument_min, argument_max;
     enum option_id options[COMMAND_OPTIONS_MAX]; /* beside the global ones; OPTION_NONE ends them */
+    const char *formats;                         /* what --format may be, between blanks; NULL without it */
     int (*run)(struct invocation *invocation);   /* returns the exit status */
     const char *summary;                         /* one line */
     const char *details;                         /* sentences for `help COMMAND` */
@@ -132,6 +133,7 @@ void show_event_time(uint64_t ts_ms, char ret_text[PRINT_TIME_BYTES]);
 
 int cmd_balance(struct invocation *invocation);
 int cmd_bench(struct invocation *invocation);
+int cmd_completion(struct invocation *invocation);
 int cmd_config(struct invocation *invocation);
 int cmd_export(struct invocation *invocation);
 int cmd_help(struct invocation *invocation);

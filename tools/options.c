@@ -35,7 +35,7 @@ const struct option option_table[] = {
     {OPTION_FROM, 0, "from", "SEQ", "begin with the event of this sequence number"},
     {OPTION_FOLLOW, 0, "follow", NULL, "at the end wait for more"},
     {OPTION_FORMAT, 0, "format", "FORMAT",
-     "tail: settle (default), ecs, otlp; export: hledger, csv, events; ingest: ndjson (default), csv"},
+     "tail: settle (default), ecs, otlp; export: hledger, csv, events; ingest: ndjson (default), csv; help: text, man"},
     {OPTION_DAY, 0, "day", "YYYY-MM-DD", "this day alone (UTC)"},
     {OPTION_DIRECTORY, 0, "directory", "DIR", "measure below this directory (default: where the data directory is)"},
     {OPTION_OUTPUT, 'o', "output", "FILE.svg", "draw a bar chart"},

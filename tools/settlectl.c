@@ -28,6 +28,7 @@ const struct command command_table[] = {
         .arguments = "[FILE|-]...",
         .argument_max = SIZE_MAX,
         .options = {OPTION_LOG_DIR, OPTION_NO_LOGS, OPTION_RESUME, OPTION_FORMAT, OPTION_SET},
+        .formats = "ndjson csv",
         .run = cmd_ingest,
         .summary = "read events, apply and journal them",
         .details = "Reads events, one JSON object a line, from the files, or from standard input without a file or\n"
@@ -88,6 +89,7 @@ const struct command command_table[] = {
     {
         .name = "tail",
         .options = {OPTION_FROM, OPTION_FOLLOW, OPTION_FORMAT, OPTION_LOG_DIR, OPTION_SET},
+        .formats = "settle ecs otlp",
         .run = cmd_tail,
         .summary = "print the JSON lines of the journal",
         .details = "Prints what is on stable storage as JSON lines, one a step, from the beginning or from an event\n"
@@ -154,6 +156,7 @@ const struct command command_table[] = {
     {
         .name = "export",
         .options = {OPTION_FORMAT},
+        .formats = "hledger csv events",
         .run = cmd_export,
         .summary = "print the journal for hledger, or as CSV",
         .details = "Prints what is on stable storage. hledger: plain-text accounting, one transaction an accepted\n"
@@ -196,6 +199,18 @@ const struct command command_table[] = {
         .example = "settlectl -D bank config --set lines.keep_days=30",
     },
     {
+        .name = "completion",
+        .arguments = "bash|zsh|fish|assets|ids [TEXT]",
+        .argument_min = 1,
+        .argument_max = 2,
+        .run = cmd_completion,
+        .summary = "print a shell's completion script",
+        .details = "Prints the script by which bash, zsh or fish completes the words of settlectl; packages install it.\n"
+                   "assets and ids, perhaps with what they are to begin with, are what those scripts ask for: the\n"
+                   "symbols declared in the data directory, and at most 200 event ids.",
+        .example = "source <(settlectl completion bash)",
+    },
+    {
         .name = "bench",
         .options = {OPTION_DIRECTORY, OPTION_OUTPUT, OPTION_EVENTS, OPTION_RUNS, OPTION_QUICK},
         .run = cmd_bench,
@@ -218,9 +233,12 @@ const struct command command_table[] = {
         .name = "help",
         .arguments = "[COMMAND]",
         .argument_max = 1,
+        .options = {OPTION_FORMAT},
+        .formats = "text man",
         .run = cmd_help,
         .summary = "print this, or what a command does",
-        .details = "Prints all commands, or one with its options and an example.",
+        .details = "Prints all commands, or one with its options and an example. --format man prints what the manual\n"
+                   "pages are made of: settlectl help --format man tail | man -l -",
         .example = "settlectl help ingest",
     },
 };

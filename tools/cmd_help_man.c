@@ -137,7 +137,7 @@ static void option_help(struct out *out, const struct command *command, const ch
     if (command != NULL) {
         size_t bytes = (size_t)snprintf(mark, sizeof mark, "%s: ", command->name);
         own = strstr(help, mark);
-        if (own != NULL && (own == help || own[-1] == ' '))
+        if (own != NULL && (own == help || (own - help > 1 && own[-2] == ';')))
             snprintf(text, sizeof text, "%.*s", (int)strcspn(own + bytes, ";"), own + bytes);
         else
             own = NULL;

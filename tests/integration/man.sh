@@ -47,7 +47,7 @@ done
 expect_equal 'options of every command' "$(section pages/man1/settlectl.1 OPTIONS | tagged | xargs)" \
     '--data --help --json --quiet --version -D -h -q'
 
-grep -A1 'log.dir' <(section pages/man1/settlectl-logs.1 OPTIONS) | grep -q '^the directory of the JSON lines' ||
+section pages/man1/settlectl-logs.1 OPTIONS | plain | grep -A1 -xe '--log-dir DIR' | grep -q '^the directory of the JSON lines' ||
     fail 'the help of --log-dir was cut'
 expect_equal 'help of --format of tail alone' "$(section pages/man1/settlectl-tail.1 OPTIONS | grep otlp)" \
     'settle (default), ecs, otlp'

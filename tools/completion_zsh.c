@@ -3,18 +3,18 @@
 
 #include <string.h>
 
-static const char head[] =
-    "#compdef settlectl\n"
-    "# zsh completion of settlectl. Made by `settlectl completion zsh`.\n"
-    "\n"
-    "# What only the data directory knows: KIND\n"
-    "_settlectl_ask() {\n"
-    "    local data=${opt_args[-D]:-${opt_args[--data]:-$settlectl_data}}\n"
-    "    local -a found\n"
-    "    found=(${(f)\"$(settlectl ${data:+-D} ${data:+${(Q)data}} -q completion $1 \"$PREFIX\" 2>/dev/null)\"})\n"
-    "    compadd -a found\n"
-    "}\n"
-    "\n";
+static const char head[] = "#compdef settlectl\n"
+                           "# zsh completion of settlectl. Made by `settlectl completion zsh`.\n"
+                           "\n"
+                           "# What only the data directory knows: what _arguments hands on to compadd, then KIND\n"
+                           "_settlectl_ask() {\n"
+                           "    local data=${opt_args[-D]:-${opt_args[--data]:-$settlectl_data}}\n"
+                           "    local -a found\n"
+                           "    found=(${(f)\"$(settlectl ${data:+-D} ${data:+${(Q)data}} -q completion $argv[-1] "
+                           "\"$PREFIX\" 2>/dev/null)\"})\n"
+                           "    compadd \"${(@)argv[1,-2]}\" -a found\n"
+                           "}\n"
+                           "\n";
 
 /* Text inside '…' of a specification, where [ ] : end a part. */
 static void quoted(struct out *out, const char *text)

@@ -12,7 +12,7 @@ writer=$!
 awk 'BEGIN {
     for (t = 1; ; t++) {
         printf "{\"type\":\"deposit\",\"ts\":%d,\"user\":%d,\"asset\":\"USDT\",\"amount\":\"1.5\"}\n", t, t % 97 + 1
-        if (t % 200 == 0) { fflush(); system("sleep 0.01") }
+        if (t % 200 == 0) { fflush(); system("sleep 0.05") }
     }
 }' >events 2>stream.err &
 stream=$!

@@ -20,7 +20,7 @@ const struct option *command_option(const struct command *command, size_t index)
     for (size_t i = 0; i < option_count; i++)
         if (option_table[i].id == command->options[index])
             return &option_table[i];
-    assert(!"an option of a command is not in the table of options");
+    assert(false); /* an option of a command that the table of options lacks */
     return NULL;
 }
 

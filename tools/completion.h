@@ -1,7 +1,7 @@
 /*
  * completion.h — what a shell can offer for a word of a settlectl command line, read from the tables of commands and
- * options, and the scripts made of it. Pure but for the output: the scripts ask settlectl for what only a data directory
- * knows.
+ * options, and the scripts made of it. Pure but for the output: the scripts ask settlectl for what only a data
+ * directory knows.
  */
 #ifndef TOOLS_COMPLETION_H
 #define TOOLS_COMPLETION_H
@@ -28,8 +28,8 @@ struct completion {
 /* Of an option's value; `command` may be NULL. */
 void completion_of_value(const struct command *command, const struct option *option, struct completion *ret_completion);
 /*
- * Of a command's argument, counted from 0. False: it takes no such argument. The last one counts for all behind it where
- * it may be repeated.
+ * Of a command's argument, counted from 0. False: it takes no such argument. The last one counts for all behind it
+ * where it may be repeated.
  */
 bool completion_of_argument(const struct command *command, size_t index, struct completion *ret_completion);
 /* Arguments that the command's words tell apart, and whether the last may be repeated. */

@@ -53,8 +53,8 @@ bool setting_parse(const struct setting *setting, const char *text, size_t text_
 
 /*
  * All settings for the directory of an invocation. What is wrong is reported, with its place: settle.json's line and
- * byte, the variable's name, or the option. A variable that looks like a misspelt setting is warned of; others that begin
- * with SETTLE_ are passed over. Returns EXIT_DONE or the exit status; *ret_settings is untouched then.
+ * byte, the variable's name, or the option. A variable that looks like a misspelt setting is warned of; others that
+ * begin with SETTLE_ are passed over. Returns EXIT_DONE or the exit status; *ret_settings is untouched then.
  */
 int settings_read(const struct invocation *invocation, struct settings *ret_settings);
 

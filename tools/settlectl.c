@@ -205,9 +205,9 @@ const struct command command_table[] = {
         .argument_max = 2,
         .run = cmd_completion,
         .summary = "print a shell's completion script",
-        .details = "Prints the script by which bash, zsh or fish completes the words of settlectl; packages install it.\n"
-                   "assets and ids, perhaps with what they are to begin with, are what those scripts ask for: the\n"
-                   "symbols declared in the data directory, and at most 200 event ids.",
+        .details = "Prints the script by which bash, zsh or fish completes the words of settlectl; packages\n"
+                   "install it. assets and ids, perhaps with what they are to begin with, are what those scripts ask\n"
+                   "for: the symbols declared in the data directory, and at most 200 event ids.",
         .example = "source <(settlectl completion bash)",
     },
     {

@@ -60,7 +60,7 @@ if command -v systemd-analyze >path; then
 fi
 # What it does: a fifo's events, until SIGTERM.
 mkfifo events
-SETTLE_DATA=service "$SETTLECTL" ingest --log-dir service-logs - <events 2>service.err &
+SETTLE_DATA=service "$SETTLECTL" ingest --log-dir service-logs - <events >service.out 2>service.err &
 pid=$!
 exec 3>events
 cat events.ndjson >&3

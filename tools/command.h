@@ -53,6 +53,7 @@ enum option_id {
     OPTION_EVENTS,
     OPTION_RUNS,
     OPTION_QUICK,
+    OPTION_PLOT,
 };
 
 struct option {
@@ -67,7 +68,7 @@ extern const size_t option_count;
 
 struct invocation;
 
-#define COMMAND_OPTIONS_MAX 5
+#define COMMAND_OPTIONS_MAX 8
 
 struct command {
     const char *name;
@@ -120,6 +121,8 @@ settle_status show_ledger(struct invocation *invocation, const struct ledger *le
 
 /* What decided an event, as trace and stuck print it: "VALIDATED". */
 const char *show_step(settle_outcome outcome);
+/* Whether standard output takes colours: a terminal that knows them, and NO_COLOR is not set. */
+bool show_colour(void);
 /* A change as a table's cell, "+" before what comes in, so that the direction is seen at once. */
 void show_delta_cell(struct table *table, settle_int128 delta, uint8_t scale);
 /* An event time: as RFC 3339, where it has a year of four digits; else its milliseconds. */

@@ -75,14 +75,16 @@ const struct command command_table[] = {
         .arguments = "USER ASSET",
         .argument_min = 2,
         .argument_max = 2,
-        .options = {OPTION_LIMIT, OPTION_SINCE, OPTION_UNTIL, OPTION_BEFORE},
+        .options = {OPTION_LIMIT, OPTION_SINCE, OPTION_UNTIL, OPTION_BEFORE, OPTION_PLOT, OPTION_OUTPUT},
         .run = cmd_history,
         .summary = "print an account's statement",
         .details = "Prints every change of a balance, newest first, with the balance after it. USER and ASSET are\n"
                    "those of balance. --since and --until take a sequence number or a time, both inclusive; a time\n"
                    "is one of balance --at and is compared with the PERSISTED time; an integer from 1000000000000\n"
                    "on is milliseconds. --limit with --before, the seq of the last row seen, reads page by page.\n"
-                   "Each row is checked against the one before it. Exit status 1 when the account has no history.",
+                   "Each row is checked against the one before it. --plot draws the same rows as a step line over the\n"
+                   "event time, in the terminal, in ASCII where the locale is not UTF-8; -o writes it as SVG instead.\n"
+                   "However many rows there are, no peak is lost. Exit status 1 when the account has no history.",
         .example = "settlectl -D bank history 1001 USDT --limit 20 --since -7d",
     },
     {

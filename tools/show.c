@@ -1,4 +1,8 @@
 /* show.c — balances, steps and times: what several commands print alike. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "query/query.h"
 
 #include "tools/command.h"
@@ -15,6 +19,13 @@ const char *show_step(settle_outcome outcome)
     case SETTLE_CONFLICT: break;
     }
     return "CONFLICT";
+}
+
+bool show_colour(void)
+{
+    const char *no_colour = getenv("NO_COLOR"), *terminal = getenv("TERM");
+    return isatty(STDOUT_FILENO) == 1 && (no_colour == NULL || no_colour[0] == '\0') &&
+           (terminal == NULL || strcmp(terminal, "dumb") != 0);
 }
 
 void show_event_time(uint64_t ts_ms, char ret_text[PRINT_TIME_BYTES])

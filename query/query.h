@@ -24,6 +24,8 @@ const settle_error *query_store_fault(const struct query *query);
 uint64_t query_segment_bytes(const struct query *query);
 /* A declared symbol, else the digits of a declared id. NULL: not declared. */
 const settle_asset *query_asset_find(const struct query *query, settle_text name);
+/* NULL: not declared. */
+const settle_asset *query_asset_by_id(const struct query *query, uint32_t id);
 /* "USDT=2:6": symbol, id, scale; false when it is no such declaration. */
 bool query_asset_parse(const char *text, settle_asset *ret_asset);
 /* "1001", "external" or "fees"; false when it is none of them. */
@@ -112,6 +114,22 @@ typedef bool (*history_visit)(void *context, const struct account_change *change
 SETTLE_CHECKED settle_status query_history(struct query *query, uint64_t user, uint32_t asset,
                                            const struct history_options *options, history_visit visit, void *context,
                                            settle_error *error);
+
+/* An event as the journal has it; what it points at is valid during the visit. */
+struct journal_event {
+    char event_id[SETTLE_EVENT_ID_BYTES_MAX + 1];
+    uint64_t seq;
+    const settle_event *event;
+    settle_outcome outcome;
+    settle_reason reason;   /* of a rejection */
+    const settle_leg *legs; /* of an accepted one */
+    size_t leg_count;
+};
+typedef bool (*event_visit)(void *context, const struct journal_event *event);
+/* Every arrival from since_seq to until_seq, in their order, until the visitor answers false. Reads the segments they are
+ * in, and needs no store. */
+SETTLE_CHECKED settle_status query_events(struct query *query, uint64_t since_seq, uint64_t until_seq,
+                                          event_visit visit, void *context, settle_error *error);
 
 /* ---- Audit: everything again from the journal -------------------------------------------------------------------- */
 

@@ -9,26 +9,7 @@
 /* For people: rows that are aligned with each other. More are printed as they come, in bounded memory. */
 #define ROWS_ALIGNED 1000
 
-/* An integer from here on is milliseconds (2001), below it is a sequence number. */
-#define MS_MIN UINT64_C(1000000000000)
-
 /* ---- What is asked for ---- */
-
-struct bound {
-    bool is_given, is_moment;
-    uint64_t seq, time_us;
-};
-
-static bool bound_parse(const char *text, struct bound *bound)
-{
-    if (text == NULL)
-        return true;
-    bound->is_given = true;
-    if (query_u64_parse(text, &bound->seq) && bound->seq < MS_MIN)
-        return true;
-    bound->is_moment = true;
-    return query_time_parse(text, query_now_us(), &bound->time_us);
-}
 
 struct question {
     uint64_t user;

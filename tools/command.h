@@ -113,6 +113,14 @@ const struct command *command_find(const char *name);
 /* The command whose name is likest; NULL when none is near. */
 const char *command_suggest(const char *name);
 
+/* A place in the journal as people give it. */
+struct bound {
+    bool is_given, is_moment;
+    uint64_t seq, time_us; /* the one or the other */
+};
+/* A sequence number, else a time (query_time_parse); an integer from 1000000000000 on is milliseconds. NULL: not given. */
+bool bound_parse(const char *text, struct bound *ret_bound);
+
 /* ---- show.c ---- */
 
 struct ledger;

@@ -169,13 +169,19 @@ const struct command command_table[] = {
         .arguments = "FILE.csv|-",
         .argument_min = 1,
         .argument_max = 1,
+        .options = {OPTION_SINCE, OPTION_UNTIL, OPTION_AT_SEQ, OPTION_AT},
         .run = cmd_reconcile,
-        .summary = "compare an outside statement with the balances",
-        .details = "Reads a table of CSV whose header names the columns user, asset and balance, perhaps held, and\n"
-                   "compares it with the balances now. Lists what differs and what is missing on either side; exit\n"
-                   "status 1 then, or when a row is malformed. Without a column held the balance is available and\n"
-                   "held together; a balance of zero may be missing; other columns do not count.",
-        .example = "settlectl -D bank reconcile statement.csv",
+        .summary = "compare an outside statement with ours",
+        .details = "Reads a table of CSV and lists what differs and what is missing on either side; exit status 1\n"
+                   "then, or when a row is malformed. Columns are found by their names, in any order; others do not\n"
+                   "count. With user, asset and balance, perhaps held, it is a statement of balances, compared with\n"
+                   "those now, or with --at or --at-seq as they were. Without held the balance is available and held\n"
+                   "together; a balance of zero may be missing. With event_id it is a statement of events: type, ts,\n"
+                   "user, asset, amount, buyer ..., the columns of `ingest --format csv`, are compared where a cell\n"
+                   "is not empty; with delta it is one of changes, as `export --format csv` prints them. Every\n"
+                   "accepted event must be there, once; --since and --until (a sequence number or an event time, both\n"
+                   "inclusive) say which. The statement is held in memory, the journal is not.",
+        .example = "settlectl -D bank reconcile december.csv --since 2024-12-01T00:00:00Z",
     },
     {
         .name = "stats",

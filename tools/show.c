@@ -10,6 +10,20 @@
 /* The last millisecond of the year 9999: a later event time, which is allowed, is printed as a number only. */
 #define CALENDAR_MS_MAX UINT64_C(253402300799999)
 
+/* An integer from here on is milliseconds (2001), below it is a sequence number. */
+#define MS_MIN UINT64_C(1000000000000)
+
+bool bound_parse(const char *text, struct bound *ret_bound)
+{
+    if (text == NULL)
+        return true;
+    ret_bound->is_given = true;
+    if (query_u64_parse(text, &ret_bound->seq) && ret_bound->seq < MS_MIN)
+        return true;
+    ret_bound->is_moment = true;
+    return query_time_parse(text, query_now_us(), &ret_bound->time_us);
+}
+
 const char *show_step(settle_outcome outcome)
 {
     switch (outcome) {

@@ -172,15 +172,33 @@ struct replay_result {
 SETTLE_CHECKED settle_status query_replay(const char *directory, const struct replay_options *options,
                                           struct replay_result *ret_result, settle_error *error);
 
+struct verify_progress {
+    uint64_t events, bytes_done;
+    uint64_t bytes_total; /* 0: unknown */
+};
+struct verify_options {
+    void (*fault)(void *context, const settle_error *fault); /* told each fault; may be NULL */
+    /* Called after each frame; says whether to go on. NULL: go on. */
+    bool (*go_on)(void *context, const struct verify_progress *progress);
+    void *context;
+};
+
 struct verify_result {
     bool ok;
-    struct audit_counts counts;
+    bool was_stopped;           /* go_on() said no: nothing is proved */
+    struct audit_counts counts; /* up to the first fault in the journal; all of it where there is none */
     enum store_state store;
+    uint64_t fault_count;
     settle_error fault; /* the first one; status SETTLE_OK when there is none */
 };
 
-/* Everything that can be checked, in one pass. A fault found is an answer, not an error of the call. */
-SETTLE_CHECKED settle_status query_verify(const char *directory, struct verify_result *ret_result, settle_error *error);
+/*
+ * Everything that can be checked, in one pass. A fault found is an answer, not an error of the call. Behind the first fault in
+ * the journal no balance is known any more, and the store cannot be compared; what is checked there are bytes alone:
+ * checksums, chain and sequence of every further frame and segment. `options` may be NULL.
+ */
+SETTLE_CHECKED settle_status query_verify(const char *directory, const struct verify_options *options,
+                                          struct verify_result *ret_result, settle_error *error);
 
 /*
  * Writes a new data directory `into` (absent or empty, else SETTLE_E_EXISTS) with the journal up to until_seq, and a

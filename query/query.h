@@ -239,6 +239,22 @@ void inspect_free(struct inspect_directory *inspect);
  * are good; then SETTLE_E_CORRUPT with the place. */
 SETTLE_CHECKED settle_status query_dump_segment(const char *path, bool as_json, struct out *out, settle_error *error);
 
+struct dump_frame_options {
+    bool by_seq;       /* the event `seq` and the frame that holds it; else the whole frame at `position` */
+    uint64_t seq;
+    uint64_t position; /* any byte of the frame: in the journal, or with a path in that file */
+    bool hex;          /* the bytes too */
+    bool as_json;
+};
+/*
+ * Prints one frame of the journal, or of a segment file at `path` (NULL: of the directory): every field of its bytes, every
+ * checksum as good or bad. SETTLE_E_NOT_FOUND: there is none, or a writer that lives has not told of it yet.
+ * SETTLE_E_CORRUPT, with the place, behind what was printed: something of it is bad.
+ */
+SETTLE_CHECKED settle_status query_dump_frame(const char *directory, const char *path,
+                                              const struct dump_frame_options *options, struct out *out,
+                                              settle_error *error);
+
 /* ---- Counting ---------------------------------------------------------------------------------------------------- */
 
 struct stats_asset {

@@ -54,6 +54,9 @@ enum option_id {
     OPTION_RUNS,
     OPTION_QUICK,
     OPTION_PLOT,
+    OPTION_FRAME,
+    OPTION_SEQ,
+    OPTION_HEX,
 };
 
 struct option {

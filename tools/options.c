@@ -42,6 +42,9 @@ const struct option option_table[] = {
     {OPTION_EVENTS, 0, "events", "N", "events of the largest cases (default 1000000, with --quick 100000)"},
     {OPTION_RUNS, 0, "runs", "N", "how often each case is run (default 3)"},
     {OPTION_QUICK, 0, "quick", NULL, "fewer events, for a first look"},
+    {OPTION_FRAME, 0, "frame", "POSITION", "the frame that holds this byte of the journal (with FILE: of that file)"},
+    {OPTION_SEQ, 0, "seq", "N", "the event with this sequence number, and its frame"},
+    {OPTION_HEX, 0, "hex", NULL, "the bytes too"},
     {OPTION_PLOT, 0, "plot", NULL, "draw the balance over time instead of printing rows"},
 };
 const size_t option_count = sizeof option_table / sizeof option_table[0];

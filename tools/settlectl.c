@@ -139,18 +139,22 @@ const struct command command_table[] = {
         .summary = "check everything that can be checked",
         .details = "Checks every checksum, the chain, the sequence, conservation, every outcome against the rules,\n"
                    "and the store against the journal. Names the first fault with its segment, offset and sequence\n"
-                   "number; exit status 3 then. A torn frame at the very end, as a crash leaves it, is counted and\n"
-                   "is no fault.",
+                   "number, and says how many there are; exit status 3 then. Behind the first fault in the journal\n"
+                   "every further damaged frame and segment is found; balances and the store are not known there.\n"
+                   "A torn frame at the very end, as a crash leaves it, is counted and is no fault.",
         .example = "settlectl -D bank verify",
     },
     {
         .name = "inspect",
         .arguments = "[FILE]",
         .argument_max = 1,
+        .options = {OPTION_FRAME, OPTION_SEQ, OPTION_HEX},
         .run = cmd_inspect,
-        .summary = "show what is in a data directory or a segment",
+        .summary = "show what is in a data directory, a segment, a frame or an event",
         .details = "Without a file: segments, store, torn tail and writer of the data directory. With a segment\n"
-                   "file: its header, frames and records, one a line; amounts are in minor units.",
+                   "file: its header, frames and records, one a line; amounts are in minor units. --frame shows one\n"
+                   "frame, --seq one event and the header of its frame: every field of the bytes, checksums computed\n"
+                   "again and called good or BAD, with --hex the bytes. Exit status 3 when one of them is bad.",
         .example = "settlectl inspect bank/journal/00000000000000000001-000000.seg",
     },
     {

@@ -11,12 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/reconcile.h"
+#include "tools/reconcile_members.h"
 #include "tools/report.h"
 
 #define ROWS_ALIGNED 1000
-#define TEXT_BYTES 80 /* of one member, in canonical form */
-#define SUMMARY_BYTES 256
 
 /* A row of the statement. Its texts, one a column, stand terminated in the arena behind its id. */
 struct row {
@@ -44,33 +42,7 @@ struct job {
     uint64_t ours, equal, differing, missing_here, missing_there, repeated, out_of_scope;
 };
 
-/* ---- Canonical texts ---- */
-
-enum form { FORM_TEXT, FORM_NUMBER, FORM_USER, FORM_ASSET, FORM_DECIMAL };
-
-static enum form form_of(enum column column)
-{
-    switch (column) {
-    case COLUMN_TS:
-    case COLUMN_VERSION: return FORM_NUMBER;
-    case COLUMN_USER:
-    case COLUMN_BUYER:
-    case COLUMN_SELLER: return FORM_USER;
-    case COLUMN_ASSET:
-    case COLUMN_BASE:
-    case COLUMN_QUOTE: return FORM_ASSET;
-    case COLUMN_AMOUNT:
-    case COLUMN_QUANTITY:
-    case COLUMN_PRICE:
-    case COLUMN_QUOTE_AMOUNT:
-    case COLUMN_BUYER_FEE:
-    case COLUMN_SELLER_FEE:
-    case COLUMN_DELTA:
-    case COLUMN_BEFORE:
-    case COLUMN_AFTER: return FORM_DECIMAL;
-    default: return FORM_TEXT;
-    }
-}
+/* ---- Reading the statement ---- */
 
 /* Whether a row's column is compared: the id finds the event, a balance is of another kind of statement. */
 static bool is_compared(const struct job *job, enum column column)
@@ -79,76 +51,6 @@ static bool is_compared(const struct job *job, enum column column)
         return !job->has_changes; /* of a change they belong to what finds it */
     return column >= COLUMN_OUTCOME;
 }
-
-static size_t digits_of(const char *text)
-{
-    return strspn(text, "0123456789");
-}
-
-/* "-1.50" → "-1.5", "+2.000" → "2". False: it is no decimal. */
-static bool decimal(const char *text, char ret_text[TEXT_BYTES])
-{
-    bool is_negative = text[0] == '-';
-    text += is_negative || text[0] == '+';
-    size_t whole = digits_of(text), bytes = whole;
-    if (whole == 0 || (text[0] == '0' && whole > 1))
-        return false;
-    if (text[whole] == '.') {
-        size_t fraction = digits_of(text + whole + 1);
-        if (fraction == 0)
-            return false;
-        bytes += 1 + fraction;
-    }
-    if (text[bytes] != '\0')
-        return false;
-    if (bytes > whole)
-        while (text[bytes - 1] == '0' || text[bytes - 1] == '.')
-            if (text[--bytes] == '.')
-                break;
-    if (bytes + 2 > TEXT_BYTES)
-        return false;
-    bool is_zero = bytes == 1 && text[0] == '0';
-    snprintf(ret_text, TEXT_BYTES, "%s%.*s", is_negative && !is_zero ? "-" : "", (int)bytes, text);
-    return true;
-}
-
-static const settle_asset *asset_named(const struct job *job, const char *name)
-{
-    return query_asset_find(job->query, (settle_text){name, strlen(name)});
-}
-
-/* NULL, or what is wrong with a cell that is not empty. */
-static const char *canonical(const struct job *job, enum column column, const char *cell, char ret_text[TEXT_BYTES])
-{
-    uint64_t number = 0;
-    const settle_asset *asset = NULL;
-    switch (form_of(column)) {
-    case FORM_NUMBER:
-        if (!query_u64_parse(cell, &number))
-            return "it must be a number";
-        print_u64(number, ret_text);
-        return NULL;
-    case FORM_USER:
-        if (!query_user_parse(cell, &number))
-            return "user must be 1 to 9223372036854775807, external or fees";
-        print_user(number, ret_text);
-        return NULL;
-    case FORM_ASSET:
-        asset = asset_named(job, cell);
-        if (asset == NULL)
-            return "the asset is not declared";
-        strcpy(ret_text, asset->symbol);
-        return NULL;
-    case FORM_DECIMAL: return decimal(cell, ret_text) ? NULL : "it must be a decimal";
-    case FORM_TEXT: break;
-    }
-    if (strlen(cell) >= TEXT_BYTES)
-        return "it is too long";
-    strcpy(ret_text, cell);
-    return NULL;
-}
-
-/* ---- Reading the statement ---- */
 
 static uint64_t hash_of(const char *id, uint64_t user, uint32_t asset)
 {
@@ -214,7 +116,7 @@ static settle_status take_row(struct job *job)
     const char *id = cells[COLUMN_EVENT_ID];
     struct row row = {.line = job->statement->line_number, .texts = job->arena_bytes};
     enum column column = COLUMN_EVENT_ID;
-    char texts[COLUMNS][TEXT_BYTES] = {""};
+    char texts[COLUMNS][MEMBER_BYTES] = {""};
     if (strcmp(cells[COLUMN_TYPE], "asset") == 0) { /* a declaration, as `export --format events` writes them */
         job->statement->rows--;
         return SETTLE_OK;
@@ -229,7 +131,7 @@ static settle_status take_row(struct job *job)
         if (!is_compared(job, (enum column)i) || cells[i][0] == '\0')
             continue;
         column = (enum column)i;
-        fault = canonical(job, column, cells[i], texts[i]);
+        fault = member_canonical(job->query, column, cells[i], texts[i]);
     }
     if (fault != NULL) {
         statement_malformed(job->statement, column, fault);
@@ -329,126 +231,6 @@ static void tell(struct job *job, const struct difference *d)
     json_line_end(&json);
 }
 
-/* ---- Ours ---- */
-
-static void put_amount(const struct job *job, settle_int128 amount, uint32_t asset_id, char ret_text[TEXT_BYTES])
-{
-    const settle_asset *asset = query_asset_by_id(job->query, asset_id);
-    settle_amount_format(amount, asset != NULL ? asset->scale : 0, ret_text);
-}
-
-static void put_asset(const struct job *job, uint32_t asset_id, char ret_text[TEXT_BYTES])
-{
-    const settle_asset *asset = query_asset_by_id(job->query, asset_id);
-    if (asset != NULL)
-        strcpy(ret_text, asset->symbol);
-    else
-        print_u64(asset_id, ret_text);
-}
-
-static void put_text(settle_text text, char ret_text[TEXT_BYTES])
-{
-    snprintf(ret_text, TEXT_BYTES, "%.*s", (int)text.bytes, text.bytes > 0 ? text.data : "");
-}
-
-/* What the buyer paid, which an event that was given a price alone does not say itself. */
-static void put_quote_amount(const struct job *job, const struct journal_event *e, char ret_text[TEXT_BYTES])
-{
-    const settle_trade *t = &e->event->u.trade;
-    if (t->quote_amount != 0)
-        put_amount(job, t->quote_amount, t->quote, ret_text);
-    for (size_t i = 0; i < e->leg_count && t->quote_amount == 0; i++)
-        if (e->legs[i].user == t->buyer && e->legs[i].asset == t->quote)
-            put_amount(job, -e->legs[i].delta_available, t->quote, ret_text);
-}
-
-static void trade_member(const struct job *job, const struct journal_event *e, enum column column,
-                         char ret_text[TEXT_BYTES])
-{
-    const settle_trade *t = &e->event->u.trade;
-    switch (column) {
-    case COLUMN_TRADE_ID: put_text(t->trade_id, ret_text); break;
-    case COLUMN_BUYER: print_user(t->buyer, ret_text); break;
-    case COLUMN_SELLER: print_user(t->seller, ret_text); break;
-    case COLUMN_BASE: put_asset(job, t->base, ret_text); break;
-    case COLUMN_QUOTE: put_asset(job, t->quote, ret_text); break;
-    case COLUMN_QUANTITY: put_amount(job, t->quantity, t->base, ret_text); break;
-    case COLUMN_QUOTE_AMOUNT: put_quote_amount(job, e, ret_text); break;
-    case COLUMN_BUYER_FEE: put_amount(job, t->buyer_fee, t->base, ret_text); break;
-    case COLUMN_SELLER_FEE: put_amount(job, t->seller_fee, t->quote, ret_text); break;
-    case COLUMN_PRICE:
-        if (t->price.mantissa != 0)
-            settle_amount_format((settle_int128)t->price.mantissa, (uint8_t)t->price.scale, ret_text);
-        break;
-    default: break;
-    }
-}
-
-static void transfer_member(const struct job *job, const settle_transfer *t, enum column column,
-                            char ret_text[TEXT_BYTES])
-{
-    if (column == COLUMN_USER)
-        print_user(t->user, ret_text);
-    else if (column == COLUMN_ASSET)
-        put_asset(job, t->asset, ret_text);
-    else if (column == COLUMN_AMOUNT)
-        put_amount(job, t->amount, t->asset, ret_text);
-}
-
-static void leg_member(const struct job *job, const settle_leg *leg, enum column column, char ret_text[TEXT_BYTES])
-{
-    if (column == COLUMN_DELTA)
-        put_amount(job, leg->delta_available, leg->asset, ret_text);
-    else if (column == COLUMN_BEFORE)
-        put_amount(job, leg->after_available - leg->delta_available, leg->asset, ret_text);
-    else if (column == COLUMN_AFTER)
-        put_amount(job, leg->after_available, leg->asset, ret_text);
-    else if (column == COLUMN_VERSION)
-        print_u64(leg->version, ret_text);
-}
-
-/* With all decimals; "" when the event has no such member. */
-static void our_member(const struct job *job, const struct journal_event *e, const settle_leg *leg, enum column column,
-                       char ret_text[TEXT_BYTES])
-{
-    ret_text[0] = '\0';
-    if (column == COLUMN_OUTCOME)
-        strcpy(ret_text, settle_outcome_name(e->outcome));
-    else if (column == COLUMN_TYPE)
-        strcpy(ret_text, settle_type_name(e->event->type));
-    else if (column == COLUMN_TS)
-        print_u64(e->event->ts_ms, ret_text);
-    else if (leg != NULL && column >= COLUMN_DELTA)
-        leg_member(job, leg, column, ret_text);
-    else if (e->event->type == SETTLE_TRADE)
-        trade_member(job, e, column, ret_text);
-    else
-        transfer_member(job, &e->event->u.transfer, column, ret_text);
-}
-
-/* In a few words, for what one side alone has. */
-static void summary(const struct job *job, const struct journal_event *e, const settle_leg *leg,
-                    char ret_text[SUMMARY_BYTES])
-{
-    static const enum column transfer[] = {COLUMN_USER, COLUMN_ASSET, COLUMN_AMOUNT},
-                             trade[] = {COLUMN_BUYER, COLUMN_SELLER, COLUMN_BASE, COLUMN_QUANTITY};
-    bool is_trade = e->event->type == SETTLE_TRADE;
-    char text[TEXT_BYTES], user[PRINT_USER_BYTES];
-    int used = snprintf(ret_text, SUMMARY_BYTES, "%s", settle_type_name(e->event->type));
-    if (leg != NULL) {
-        used += snprintf(ret_text + used, SUMMARY_BYTES - (size_t)used, " %s", print_user(leg->user, user));
-        put_asset(job, leg->asset, text);
-        used += snprintf(ret_text + used, SUMMARY_BYTES - (size_t)used, " %s", text);
-        put_amount(job, leg->delta_available, leg->asset, text);
-        snprintf(ret_text + used, SUMMARY_BYTES - (size_t)used, " %s", text);
-        return;
-    }
-    for (size_t i = 0; i < (is_trade ? 4U : 3U); i++) {
-        our_member(job, e, NULL, is_trade ? trade[i] : transfer[i], text);
-        used += snprintf(ret_text + used, SUMMARY_BYTES - (size_t)used, " %s", text);
-    }
-}
-
 /* ---- Comparing ---- */
 
 static bool is_in_scope(const struct job *job, uint64_t seq, uint64_t ts_ms)
@@ -466,18 +248,10 @@ static bool is_optional(enum column column)
     return column == COLUMN_PRICE || column == COLUMN_TRADE_ID;
 }
 
-static bool is_equal(enum column column, const char *ours, const char *theirs)
-{
-    char text[TEXT_BYTES];
-    if (form_of(column) == FORM_DECIMAL && decimal(ours, text))
-        ours = text;
-    return strcmp(ours, theirs) == 0;
-}
-
 static void compare_row(struct job *job, struct row *row, const struct journal_event *e, const settle_leg *leg)
 {
     const char *theirs[COLUMNS];
-    char ours[TEXT_BYTES];
+    char ours[MEMBER_BYTES];
     bool differs = false;
     row_texts(job, row, theirs);
     row->is_seen = true;
@@ -495,8 +269,9 @@ static void compare_row(struct job *job, struct row *row, const struct journal_e
         differs = true;
     }
     for (int i = 0; i < COLUMNS; i++) {
-        our_member(job, e, leg, (enum column)i, ours);
-        if (theirs[i][0] == '\0' || is_equal((enum column)i, ours, theirs[i]) || (ours[0] == '\0' && is_optional((enum column)i)))
+        member_ours(job->query, e, leg, (enum column)i, ours);
+        if (theirs[i][0] == '\0' || member_equal((enum column)i, ours, theirs[i]) ||
+            (ours[0] == '\0' && is_optional((enum column)i)))
             continue;
         d.member = column_name((enum column)i);
         d.ours = ours;
@@ -515,13 +290,13 @@ static void compare_ours(struct job *job, const struct journal_event *e, const s
     const uint32_t *slot = slot_of(job, hash_of(e->event_id, user, asset), e->event_id, user, asset);
     bool is_system = leg != NULL && leg->user > SETTLE_USER_MAX && !job->has_system;
     bool counts = e->outcome == SETTLE_ACCEPTED && is_in_scope(job, e->seq, e->event->ts_ms) && !is_system;
-    char ours[SUMMARY_BYTES];
+    char ours[MEMBER_SUMMARY_BYTES];
     job->ours += counts;
     if (*slot != 0) {
         compare_row(job, &job->rows[*slot - 1], e, leg);
     } else if (counts) {
         job->missing_there++;
-        summary(job, e, leg, ours);
+        member_summary(job->query, e, leg, ours);
         tell(job, &(struct difference){.kind = "missing_there",
                                        .seq = e->seq,
                                        .event_id = e->event_id,
@@ -579,7 +354,7 @@ static void tell_rest(struct job *job)
     for (size_t i = 0; i < job->row_count; i++) {
         const struct row *row = &job->rows[i];
         const char *texts[COLUMNS];
-        char words[SUMMARY_BYTES] = "";
+        char words[MEMBER_SUMMARY_BYTES] = "";
         uint64_t ts_ms = 0;
         if (row->is_seen)
             continue;

@@ -86,7 +86,8 @@ static const char *take_account(struct job *job, struct row *row, enum column *r
     if (!query_user_parse(cells[COLUMN_USER], &row->user))
         return "user must be 1 to 9223372036854775807, external or fees";
     *ret_column = COLUMN_ASSET;
-    const settle_asset *asset = asset_named(job, cells[COLUMN_ASSET]);
+    const settle_text name = {cells[COLUMN_ASSET], strlen(cells[COLUMN_ASSET])};
+    const settle_asset *asset = query_asset_find(job->query, name);
     if (asset == NULL)
         return "the asset is not declared";
     row->asset = asset->id;

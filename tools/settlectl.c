@@ -66,8 +66,9 @@ const struct command command_table[] = {
         .run = cmd_trace,
         .summary = "print an event's whole life",
         .details = "Prints the steps of an event with their times, each balance before and after, later arrivals\n"
-                   "of the same id, and what is missing. With --prefix instead of an id, lists the ids that begin\n"
-                   "so, in their order. Exit status 1 when there is none.",
+                   "of the same id, and what is missing. A trade is found by its trade id too, unless it was given\n"
+                   "an event id of its own. With --prefix instead of an id, lists the ids that begin so, in their\n"
+                   "order. Exit status 1 when there is none.",
         .example = "settlectl -D bank trace deposit_1001_2_1733856600000",
     },
     {

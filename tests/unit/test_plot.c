@@ -253,8 +253,8 @@ Test(plot, ascii_is_exactly_this)
                                                                                 "      |+---------+\n"
                                                                                 "      ||\n"
                                                                                 " 0.00 ++\n"
-                                                                                "      ++------------------+-\n"
-                                                                                "     1000               1020\n");
+                                                                                "      ++---------+--------+-\n"
+                                                                                "     1000      1010     1020\n");
 }
 
 Test(plot, braille_has_the_dots_of_the_line_and_nothing_else)

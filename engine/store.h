@@ -107,6 +107,10 @@ settle_status store_accounts_walk(struct store_snapshot *snapshot, uint64_t user
 /* Positions of the later arrivals of the event whose first arrival is at first_position, in order. */
 settle_status store_arrivals_walk(struct store_snapshot *snapshot, uint64_t first_position, store_visit_position visit,
                                   void *context, settle_error *error);
+/* All later arrivals, in the order of their first ones. */
+typedef settle_status (*store_visit_arrival)(void *context, const struct store_arrival *arrival, settle_error *error);
+settle_status store_arrivals_walk_all(struct store_snapshot *snapshot, store_visit_arrival visit, void *context,
+                                      settle_error *error);
 settle_status store_assets_walk(struct store_snapshot *snapshot, store_visit_asset visit, void *context,
                                 settle_error *error);
 /* All ids, checked against meta's count and digest at the end. */

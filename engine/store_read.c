@@ -104,6 +104,7 @@ struct walk {
         store_visit_asset asset;
         store_visit_id id;
         store_visit_source source;
+        store_visit_arrival arrival;
     } visit;
     void *context;
     struct store_bytes previous; /* key; the next must be greater */
@@ -219,6 +220,21 @@ settle_status store_arrivals_walk(struct store_snapshot *snapshot, uint64_t firs
     uint8_t first[STORE_ARRIVAL_KEY_BYTES];
     store_arrival_key(first_position, 0, first);
     return scan(snapshot, STORE_ARRIVALS, (struct store_bytes){first, sizeof(first)}, &walk, error);
+}
+
+static settle_status visit_any_arrival(struct walk *walk, struct store_entry entry, bool *stop, settle_error *error)
+{
+    struct store_arrival arrival;
+    (void)stop;
+    const char *fault = store_arrival_decode(entry.key, entry.value, &arrival);
+    return fault ? store_fail_entry(error, fault) : walk->visit.arrival(walk->context, &arrival, error);
+}
+
+settle_status store_arrivals_walk_all(struct store_snapshot *snapshot, store_visit_arrival visit, void *context,
+                                      settle_error *error)
+{
+    struct walk walk = {.entry = visit_any_arrival, .visit.arrival = visit, .context = context};
+    return scan(snapshot, STORE_ARRIVALS, everything, &walk, error);
 }
 
 static settle_status visit_asset(struct walk *walk, struct store_entry entry, bool *stop, settle_error *error)

@@ -110,6 +110,11 @@ const settle_asset *query_asset_find(const struct query *query, settle_text name
     return query_u64_parse(digits, &id) && id <= UINT32_MAX ? view_asset_by_id(&query->view, (uint32_t)id) : NULL;
 }
 
+const settle_asset *query_asset_by_id(const struct query *query, uint32_t id)
+{
+    return view_asset_by_id(&query->view, id);
+}
+
 /* ---- Ledgers ---- */
 
 void ledger_free(struct ledger *ledger)

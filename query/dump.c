@@ -13,21 +13,9 @@
 #include "journal/base/bytes.h"
 #include "journal/base/status.h"
 #include "journal/recover.h"
-#include "query/internal.h"
+#include "query/dump.h"
 
-struct dump {
-    const char *path;
-    int fd;
-    uint64_t file_bytes;
-    struct segment_header header;
-    bool as_json;
-    struct out *out;
-    struct json json;
-    uint8_t *bytes; /* of one frame, or of what stands behind the last one */
-    size_t capacity;
-};
-
-static const char *step_name(enum record_kind kind)
+const char *dump_kind_name(enum record_kind kind)
 {
     switch (kind) {
     case RECORD_CONSUMED: return "CONSUMED";
@@ -43,7 +31,7 @@ static const char *step_name(enum record_kind kind)
     return "UNKNOWN";
 }
 
-static void hex_text(const uint8_t *bytes, size_t count, char *ret_text)
+void dump_hex_text(const uint8_t *bytes, size_t count, char *ret_text)
 {
     for (size_t i = 0; i < count; i++)
         snprintf(ret_text + 2 * i, 3, "%02x", bytes[i]);
@@ -55,7 +43,7 @@ static void hex_text(const uint8_t *bytes, size_t count, char *ret_text)
  * One way to print for both forms: a member is `"key":value` in JSON and ` key=value` as text, so that a record is
  * described once.
  */
-static void member_text(struct dump *d, const char *key, settle_text text)
+void dump_text(struct dump *d, const char *key, settle_text text)
 {
     if (d->as_json) {
         json_text(&d->json, key, text);
@@ -68,18 +56,18 @@ static void member_text(struct dump *d, const char *key, settle_text text)
     }
 }
 
-static void member_string(struct dump *d, const char *key, const char *text)
+void dump_string(struct dump *d, const char *key, const char *text)
 {
-    member_text(d, key, (settle_text){text, strlen(text)});
+    dump_text(d, key, (settle_text){text, strlen(text)});
 }
 
-static void member_u64(struct dump *d, const char *key, uint64_t value)
+void dump_u64(struct dump *d, const char *key, uint64_t value)
 {
     char text[PRINT_U64_BYTES];
     if (d->as_json)
         json_u64(&d->json, key, value);
     else
-        member_string(d, key, print_u64(value, text));
+        dump_string(d, key, print_u64(value, text));
 }
 
 static void member_user(struct dump *d, const char *key, uint64_t user)
@@ -88,17 +76,17 @@ static void member_user(struct dump *d, const char *key, uint64_t user)
     if (d->as_json)
         json_user(&d->json, key, user);
     else
-        member_string(d, key, print_user(user, text));
+        dump_string(d, key, print_user(user, text));
 }
 
 static void member_amount(struct dump *d, const char *key, settle_int128 amount)
 {
     char text[SETTLE_AMOUNT_TEXT_BYTES];
     settle_amount_format(amount, 0, text);
-    member_string(d, key, text);
+    dump_string(d, key, text);
 }
 
-static void line_begin(struct dump *d, const char *kind, uint64_t offset)
+void dump_line_begin(struct dump *d, const char *kind, uint64_t offset)
 {
     if (d->as_json) {
         d->json = json_on(d->out);
@@ -110,7 +98,7 @@ static void line_begin(struct dump *d, const char *kind, uint64_t offset)
     }
 }
 
-static void line_end(struct dump *d)
+void dump_line_end(struct dump *d)
 {
     if (d->as_json) {
         json_object_end(&d->json);
@@ -125,15 +113,15 @@ static void line_end(struct dump *d)
 static void dump_trade(struct dump *d, const settle_trade *t)
 {
     if (t->trade_id.bytes > 0)
-        member_text(d, "trade_id", t->trade_id);
+        dump_text(d, "trade_id", t->trade_id);
     member_user(d, "buyer", t->buyer);
     member_user(d, "seller", t->seller);
-    member_u64(d, "base_id", t->base);
-    member_u64(d, "quote_id", t->quote);
+    dump_u64(d, "base_id", t->base);
+    dump_u64(d, "quote_id", t->quote);
     member_amount(d, "quantity", t->quantity);
     if (t->price.mantissa != 0) {
         member_amount(d, "price_mantissa", (settle_int128)t->price.mantissa);
-        member_u64(d, "price_scale", t->price.scale);
+        dump_u64(d, "price_scale", t->price.scale);
     }
     if (t->quote_amount != 0)
         member_amount(d, "quote_amount", t->quote_amount);
@@ -145,15 +133,15 @@ static void dump_consumed(struct dump *d, const settle_event *event)
 {
     char id[SETTLE_EVENT_ID_BYTES_MAX + 1];
     settle_event_id_format(event, id);
-    member_string(d, "event_id", id);
-    member_string(d, "type", settle_type_name(event->type));
-    member_u64(d, "ts", event->ts_ms);
+    dump_string(d, "event_id", id);
+    dump_string(d, "type", settle_type_name(event->type));
+    dump_u64(d, "ts", event->ts_ms);
     if (event->type == SETTLE_TRADE) {
         dump_trade(d, &event->u.trade);
         return;
     }
     member_user(d, "user", event->u.transfer.user);
-    member_u64(d, "asset_id", event->u.transfer.asset);
+    dump_u64(d, "asset_id", event->u.transfer.asset);
     member_amount(d, "amount", event->u.transfer.amount);
 }
 
@@ -164,15 +152,15 @@ static void dump_leg(struct dump *d, const settle_leg *leg)
     else
         out_text(d->out, "\n                       ");
     member_user(d, "user", leg->user);
-    member_u64(d, "asset_id", leg->asset);
+    dump_u64(d, "asset_id", leg->asset);
     member_amount(d, "delta", leg->delta_available);
     member_amount(d, "after", leg->after_available);
     if (leg->delta_held != 0 || leg->after_held != 0) {
         member_amount(d, "delta_held", leg->delta_held);
         member_amount(d, "after_held", leg->after_held);
     }
-    member_u64(d, "version", leg->version);
-    member_u64(d, "previous_position", leg->previous_position);
+    dump_u64(d, "version", leg->version);
+    dump_u64(d, "previous_position", leg->previous_position);
     if (d->as_json)
         json_object_end(&d->json);
 }
@@ -191,46 +179,50 @@ static void dump_note(struct dump *d, const struct record *record)
 {
     switch (record->kind) {
     case RECORD_PERSISTED:
-        member_u64(d, "first_seq", record->u.persisted.first_seq);
-        member_u64(d, "last_seq", record->u.persisted.last_seq);
+        dump_u64(d, "first_seq", record->u.persisted.first_seq);
+        dump_u64(d, "last_seq", record->u.persisted.last_seq);
         break;
     case RECORD_ASSET:
-        member_string(d, "asset", record->u.asset.symbol);
-        member_u64(d, "id", record->u.asset.id);
-        member_u64(d, "scale", record->u.asset.scale);
+        dump_string(d, "asset", record->u.asset.symbol);
+        dump_u64(d, "id", record->u.asset.id);
+        dump_u64(d, "scale", record->u.asset.scale);
         break;
     case RECORD_SOURCE:
-        member_text(d, "source", record->u.source.name);
-        member_u64(d, "source_offset", record->u.source.offset_bytes);
-        member_u64(d, "source_line", record->u.source.line);
+        dump_text(d, "source", record->u.source.name);
+        dump_u64(d, "source_offset", record->u.source.offset_bytes);
+        dump_u64(d, "source_line", record->u.source.line);
         break;
     default: break;
     }
 }
 
-static void dump_record(struct dump *d, const struct record *record)
+void dump_record_members(struct dump *d, const struct record *record)
 {
     char time[PRINT_TIME_BYTES];
-    bool is_step = record->kind <= RECORD_CONFLICT;
-    line_begin(d, step_name(record->kind), record->position % d->header.segment_bytes);
-    if (is_step)
-        member_u64(d, "seq", record->seq);
+    if (record->kind <= RECORD_CONFLICT)
+        dump_u64(d, "seq", record->seq);
     if (record->kind != RECORD_SOURCE && record->kind < RECORD_SKIPPABLE)
-        member_string(
+        dump_string(
             d, "timestamp",
             print_time_us(record->kind == RECORD_PERSISTED ? record->u.persisted.time_us : record->time_us, time));
     switch (record->kind) {
     case RECORD_CONSUMED: dump_consumed(d, &record->u.consumed); break;
     case RECORD_VALIDATED: dump_validated(d, &record->u.validated); break;
-    case RECORD_REJECTED: member_string(d, "reason", settle_reason_name(record->u.rejected)); break;
+    case RECORD_REJECTED: dump_string(d, "reason", settle_reason_name(record->u.rejected)); break;
     case RECORD_DUPLICATE:
     case RECORD_CONFLICT:
-        member_u64(d, "first_seq", record->u.repeat.first_seq);
-        member_u64(d, "first_position", record->u.repeat.first_position);
+        dump_u64(d, "first_seq", record->u.repeat.first_seq);
+        dump_u64(d, "first_position", record->u.repeat.first_position);
         break;
     default: dump_note(d, record); break;
     }
-    line_end(d);
+}
+
+static void dump_record(struct dump *d, const struct record *record)
+{
+    dump_line_begin(d, dump_kind_name(record->kind), record->position % d->header.segment_bytes);
+    dump_record_members(d, record);
+    dump_line_end(d);
 }
 
 /* ---- Frames ---- */
@@ -241,14 +233,14 @@ static void dump_frame(struct dump *d, const struct frame *frame)
     size_t offset = 0;
     char chain[9], time[PRINT_TIME_BYTES];
     snprintf(chain, sizeof chain, "%08" PRIx32, frame->chain);
-    line_begin(d, "FRAME", frame->position % d->header.segment_bytes);
-    member_u64(d, "bytes", frame->length_bytes);
-    member_u64(d, "first_seq", frame->first_seq);
-    member_u64(d, "events", frame->event_count);
-    member_u64(d, "records", frame->record_count);
-    member_string(d, "timestamp", print_time_us(frame->time_us, time));
-    member_string(d, "chain", chain);
-    line_end(d);
+    dump_line_begin(d, "FRAME", frame->position % d->header.segment_bytes);
+    dump_u64(d, "bytes", frame->length_bytes);
+    dump_u64(d, "first_seq", frame->first_seq);
+    dump_u64(d, "events", frame->event_count);
+    dump_u64(d, "records", frame->record_count);
+    dump_string(d, "timestamp", print_time_us(frame->time_us, time));
+    dump_string(d, "chain", chain);
+    dump_line_end(d);
     while (frame_next_record(frame, &offset, &record))
         dump_record(d, &record);
 }
@@ -257,22 +249,22 @@ static void dump_header(struct dump *d)
 {
     const struct segment_header *h = &d->header;
     char id[33], chain[9], time[PRINT_TIME_BYTES];
-    hex_text(h->journal_id, sizeof h->journal_id, id);
+    dump_hex_text(h->journal_id, sizeof h->journal_id, id);
     snprintf(chain, sizeof chain, "%08" PRIx32, h->previous_chain);
-    line_begin(d, "SEGMENT", 0);
-    member_u64(d, "format", FORMAT_VERSION);
-    member_u64(d, "compatible", h->compatible);
-    member_u64(d, "incompatible", h->incompatible);
-    member_string(d, "journal_id", id);
-    member_u64(d, "ordinal", h->ordinal);
-    member_u64(d, "first_seq", h->first_seq);
-    member_u64(d, "segment_bytes", h->segment_bytes);
-    member_string(d, "timestamp", print_time_us(h->created_us, time));
-    member_string(d, "previous_chain", chain);
-    line_end(d);
+    dump_line_begin(d, "SEGMENT", 0);
+    dump_u64(d, "format", FORMAT_VERSION);
+    dump_u64(d, "compatible", h->compatible);
+    dump_u64(d, "incompatible", h->incompatible);
+    dump_string(d, "journal_id", id);
+    dump_u64(d, "ordinal", h->ordinal);
+    dump_u64(d, "first_seq", h->first_seq);
+    dump_u64(d, "segment_bytes", h->segment_bytes);
+    dump_string(d, "timestamp", print_time_us(h->created_us, time));
+    dump_string(d, "previous_chain", chain);
+    dump_line_end(d);
 }
 
-static settle_status load(struct dump *d, uint64_t offset, size_t count, settle_error *error)
+settle_status dump_load(struct dump *d, uint64_t offset, size_t count, settle_error *error)
 {
     if (count > d->capacity) {
         uint8_t *bytes = mem_resize(&mem_libc, d->bytes, count, 1);
@@ -290,7 +282,7 @@ static settle_status frame_load(struct dump *d, const struct journal_point *poin
 {
     uint64_t offset = point->position % d->header.segment_bytes, fault_seq = 0;
     size_t fault_offset = 0;
-    settle_status status = load(d, offset, FRAME_HEADER_BYTES, error);
+    settle_status status = dump_load(d, offset, FRAME_HEADER_BYTES, error);
     if (status != SETTLE_OK)
         return status;
     *ret_fault = frame_header_fault(d->bytes, d->header.journal_id, point->position, ret_frame);
@@ -298,7 +290,7 @@ static settle_status frame_load(struct dump *d, const struct journal_point *poin
         *ret_fault = "the frame does not end in this segment";
     if (*ret_fault != NULL)
         return SETTLE_OK;
-    status = load(d, offset, ret_frame->length_bytes, error);
+    status = dump_load(d, offset, ret_frame->length_bytes, error);
     if (status != SETTLE_OK)
         return status;
     ret_frame->bytes = d->bytes;
@@ -314,7 +306,7 @@ static settle_status find_end(struct dump *d, uint64_t offset, uint64_t *ret_end
     uint64_t end = offset;
     for (uint64_t at = offset; at < d->file_bytes;) {
         size_t count = d->file_bytes - at < 65536 ? (size_t)(d->file_bytes - at) : 65536;
-        settle_status status = load(d, at, count, error);
+        settle_status status = dump_load(d, at, count, error);
         if (status != SETTLE_OK)
             return status;
         for (size_t i = count; i > 0; i--) {
@@ -340,27 +332,23 @@ static settle_status dump_rest(struct dump *d, const struct journal_point *point
     size_t count = (size_t)(end - offset);
     bool is_torn = false;
     if (count <= FRAME_BYTES_MAX) {
-        status = load(d, offset, count, error);
+        status = dump_load(d, offset, count, error);
         if (status != SETTLE_OK)
             return status;
         is_torn = frame_tail_shape(d->bytes, count, d->header.journal_id, point, offset, &fault) == TAIL_TORN;
     }
     if (!is_torn)
         return fail_at(error, SETTLE_E_CORRUPT, d->path, offset, point->next_seq, "%s", fault);
-    line_begin(d, "TORN", offset);
-    member_u64(d, "bytes", count);
-    line_end(d);
+    dump_line_begin(d, "TORN", offset);
+    dump_u64(d, "bytes", count);
+    dump_line_end(d);
     return SETTLE_OK;
 }
 
 static settle_status dump_run(struct dump *d, settle_error *error)
 {
-    settle_status status = load(d, 0, SEGMENT_HEADER_BYTES, error);
-    if (status == SETTLE_OK)
-        status = segment_header_decode(d->bytes, d->path, &d->header, error);
-    if (status != SETTLE_OK)
-        return status;
     dump_header(d);
+    settle_status status = SETTLE_OK;
     struct journal_point point = {
         .position = d->header.ordinal * d->header.segment_bytes + SEGMENT_HEADER_BYTES,
         .next_seq = d->header.first_seq,
@@ -382,15 +370,28 @@ static settle_status dump_run(struct dump *d, settle_error *error)
     return SETTLE_OK;
 }
 
+settle_status dump_open(struct dump *dump, int borrow_directory_fd, settle_error *error)
+{
+    settle_status status = file_open_at(borrow_directory_fd, dump->path, FILE_READ, &dump->fd, error);
+    if (status == SETTLE_OK)
+        status = file_size(dump->fd, dump->path, &dump->file_bytes, error);
+    if (status == SETTLE_OK)
+        status = dump_load(dump, 0, SEGMENT_HEADER_BYTES, error);
+    return status == SETTLE_OK ? segment_header_decode(dump->bytes, dump->path, &dump->header, error) : status;
+}
+
+void dump_close(struct dump *dump)
+{
+    mem_free(&mem_libc, dump->bytes);
+    file_close(dump->fd);
+}
+
 settle_status query_dump_segment(const char *path, bool as_json, struct out *out, settle_error *error)
 {
     struct dump dump = {.path = path, .fd = -1, .as_json = as_json, .out = out, .json = json_on(out)};
-    settle_status status = file_open_at(AT_FDCWD, path, FILE_READ, &dump.fd, error);
-    if (status == SETTLE_OK)
-        status = file_size(dump.fd, path, &dump.file_bytes, error);
+    settle_status status = dump_open(&dump, AT_FDCWD, error);
     if (status == SETTLE_OK)
         status = dump_run(&dump, error);
-    mem_free(&mem_libc, dump.bytes);
-    file_close(dump.fd);
+    dump_close(&dump);
     return status;
 }

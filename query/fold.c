@@ -208,14 +208,14 @@ static settle_status fold_first_arrival(struct fold *fold, const struct record *
     if (status == SETTLE_OK && fold->first != NULL) {
         struct event_key key;
         event_key_of(event, &key);
-        status = fold->first(fold->first_context, &key, consumed->position, consumed->seq, error);
+        status = fold->first(fold->context, &key, consumed->position, consumed->seq, error);
     }
     return status;
 }
 
 /* ---- Repeats: the first arrival must be what they say ---- */
 
-static settle_status fold_repeat(struct fold *fold, const struct record *consumed, const struct record *decided,
+static settle_status fold_later_arrival(struct fold *fold, const struct record *consumed, const struct record *decided,
                                  settle_error *error)
 {
     const struct record_repeat *repeat = &decided->u.repeat;
@@ -240,6 +240,8 @@ static settle_status fold_repeat(struct fold *fold, const struct record *consume
         return disagree(fold, decided, error,
                         same ? "recorded as conflict, but the content is the same"
                              : "recorded as duplicate, but the content differs");
+    if (fold->repeat != NULL)
+        fold->repeat(fold->context, repeat->first_position, consumed->position);
     return SETTLE_OK;
 }
 
@@ -255,7 +257,7 @@ static settle_status fold_event(struct fold *fold, const struct record *consumed
     fold->last_seq = consumed->seq;
     fold->events++;
     bool is_repeat = decided->kind == RECORD_DUPLICATE || decided->kind == RECORD_CONFLICT;
-    return is_repeat ? fold_repeat(fold, consumed, decided, error) : fold_first_arrival(fold, consumed, decided, error);
+    return is_repeat ? fold_later_arrival(fold, consumed, decided, error) : fold_first_arrival(fold, consumed, decided, error);
 }
 
 static settle_status fold_frame(struct fold *fold, const struct frame *frame, settle_error *error)
@@ -301,6 +303,8 @@ settle_status fold_next(struct fold *fold, settle_error *error)
         return status;
     fold->point = point;
     fold->frames++;
+    if (fold->go_on != NULL && !fold->go_on(fold->context))
+        fold->at_end = true;
     return SETTLE_OK;
 }
 

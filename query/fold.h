@@ -12,6 +12,9 @@
 typedef settle_status (*fold_first)(void *context, const struct event_key *key, uint64_t position, uint64_t seq,
                                     settle_error *error);
 
+/* Told every later arrival of an id. May be NULL. */
+typedef void (*fold_repeat)(void *context, uint64_t first_position, uint64_t position);
+
 struct ahead;
 
 struct fold {
@@ -30,7 +33,9 @@ struct fold {
     uint64_t frames, records, events, ids;
     uint64_t last_seq;
     fold_first first;
-    void *first_context;
+    fold_repeat repeat;
+    bool (*go_on)(void *context); /* asked after each frame; false: fold_next() answers SETTLE_E_END. May be NULL. */
+    void *context;                /* of these three */
     bool disagrees; /* the error of fold_next() is a disagreement: the bytes are whole, but they say something else */
 };
 

@@ -24,6 +24,8 @@ const settle_error *query_store_fault(const struct query *query);
 uint64_t query_segment_bytes(const struct query *query);
 /* A declared symbol, else the digits of a declared id. NULL: not declared. */
 const settle_asset *query_asset_find(const struct query *query, settle_text name);
+/* NULL: not declared. */
+const settle_asset *query_asset_by_id(const struct query *query, uint32_t id);
 /* "USDT=2:6": symbol, id, scale; false when it is no such declaration. */
 bool query_asset_parse(const char *text, settle_asset *ret_asset);
 /* "1001", "external" or "fees"; false when it is none of them. */
@@ -113,6 +115,22 @@ SETTLE_CHECKED settle_status query_history(struct query *query, uint64_t user, u
                                            const struct history_options *options, history_visit visit, void *context,
                                            settle_error *error);
 
+/* An event as the journal has it; what it points at is valid during the visit. */
+struct journal_event {
+    char event_id[SETTLE_EVENT_ID_BYTES_MAX + 1];
+    uint64_t seq;
+    const settle_event *event;
+    settle_outcome outcome;
+    settle_reason reason;   /* of a rejection */
+    const settle_leg *legs; /* of an accepted one */
+    size_t leg_count;
+};
+typedef bool (*event_visit)(void *context, const struct journal_event *event);
+/* Every arrival from since_seq to until_seq, in their order, until the visitor answers false. Reads the segments they are
+ * in, and needs no store. */
+SETTLE_CHECKED settle_status query_events(struct query *query, uint64_t since_seq, uint64_t until_seq,
+                                          event_visit visit, void *context, settle_error *error);
+
 /* ---- Audit: everything again from the journal -------------------------------------------------------------------- */
 
 struct audit_counts {
@@ -154,15 +172,33 @@ struct replay_result {
 SETTLE_CHECKED settle_status query_replay(const char *directory, const struct replay_options *options,
                                           struct replay_result *ret_result, settle_error *error);
 
+struct verify_progress {
+    uint64_t events, bytes_done;
+    uint64_t bytes_total; /* 0: unknown */
+};
+struct verify_options {
+    void (*fault)(void *context, const settle_error *fault); /* told each fault; may be NULL */
+    /* Called after each frame; says whether to go on. NULL: go on. */
+    bool (*go_on)(void *context, const struct verify_progress *progress);
+    void *context;
+};
+
 struct verify_result {
     bool ok;
-    struct audit_counts counts;
+    bool was_stopped;           /* go_on() said no: nothing is proved */
+    struct audit_counts counts; /* up to the first fault in the journal; all of it where there is none */
     enum store_state store;
+    uint64_t fault_count;
     settle_error fault; /* the first one; status SETTLE_OK when there is none */
 };
 
-/* Everything that can be checked, in one pass. A fault found is an answer, not an error of the call. */
-SETTLE_CHECKED settle_status query_verify(const char *directory, struct verify_result *ret_result, settle_error *error);
+/*
+ * Everything that can be checked, in one pass. A fault found is an answer, not an error of the call. Behind the first fault in
+ * the journal no balance is known any more, and the store cannot be compared; what is checked there are bytes alone:
+ * checksums, chain and sequence of every further frame and segment. `options` may be NULL.
+ */
+SETTLE_CHECKED settle_status query_verify(const char *directory, const struct verify_options *options,
+                                          struct verify_result *ret_result, settle_error *error);
 
 /*
  * Writes a new data directory `into` (absent or empty, else SETTLE_E_EXISTS) with the journal up to until_seq, and a
@@ -202,6 +238,22 @@ void inspect_free(struct inspect_directory *inspect);
 /* Prints a segment file: its header, then frames and records, one a line, as text or NDJSON. Goes as far as the bytes
  * are good; then SETTLE_E_CORRUPT with the place. */
 SETTLE_CHECKED settle_status query_dump_segment(const char *path, bool as_json, struct out *out, settle_error *error);
+
+struct dump_frame_options {
+    bool by_seq;       /* the event `seq` and the frame that holds it; else the whole frame at `position` */
+    uint64_t seq;
+    uint64_t position; /* any byte of the frame: in the journal, or with a path in that file */
+    bool hex;          /* the bytes too */
+    bool as_json;
+};
+/*
+ * Prints one frame of the journal, or of a segment file at `path` (NULL: of the directory): every field of its bytes, every
+ * checksum as good or bad. SETTLE_E_NOT_FOUND: there is none, or a writer that lives has not told of it yet.
+ * SETTLE_E_CORRUPT, with the place, behind what was printed: something of it is bad.
+ */
+SETTLE_CHECKED settle_status query_dump_frame(const char *directory, const char *path,
+                                              const struct dump_frame_options *options, struct out *out,
+                                              settle_error *error);
 
 /* ---- Counting ---------------------------------------------------------------------------------------------------- */
 

@@ -3,7 +3,8 @@
  *
  * Owns: a reader with its fold, the store, opened for reading, and a list of the ids the store does not have yet (16
  * bytes each). The store is compared at the very point it was written at; its snapshot is held only for that moment, so
- * that a writer beside us is not kept from reusing pages. Invariant: the first fault stops the pass and is the answer.
+ * that a writer beside us is not kept from reusing pages. Invariant: the first fault in the journal ends the fold, for the
+ * balances behind it are unknown; damage.c then looks at the bytes behind it. A fault in the store ends nothing.
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -13,8 +14,9 @@
 
 #include "engine/store_format.h"
 #include "journal/base/status.h"
-#include "query/fold.h"
 #include "journal/watermark.h"
+#include "query/damage.h"
+#include "query/fold.h"
 #include "query/internal.h"
 
 /* How often the writer may move the store on before we hold it still. */
@@ -34,14 +36,66 @@ struct verify {
     struct store_meta meta; /* as of the point the store is to be compared at */
     bool store_is_compared;
     unsigned store_moves;
-    uint64_t id_digest; /* over the ids before meta.point */
-    uint64_t store_ids; /* and how many they are */
+    uint64_t id_digest;                      /* over the ids before meta.point */
+    uint64_t store_ids;                      /* and how many they are */
+    uint64_t arrival_digest, store_arrivals; /* the same of later arrivals */
+    const struct verify_options *options;
+    bool skips_fault; /* the next one that damage.c finds is known */
     struct late_id *late;
     size_t late_count, late_capacity;
     struct verify_result result;
 };
 
+/* ---- Faults and progress ---- */
+
+static void note_fault(struct verify *v, const settle_error *fault)
+{
+    if (v->result.fault_count++ == 0)
+        v->result.fault = *fault;
+    if (v->options->fault != NULL)
+        v->options->fault(v->options->context, fault);
+}
+
+/* Corrupt is an answer; anything else is passed on. */
+static settle_status noted(struct verify *v, settle_status status, const settle_error *fault, settle_error *error)
+{
+    if (status == SETTLE_E_CORRUPT)
+        note_fault(v, fault);
+    else if (status != SETTLE_OK && error != NULL)
+        *error = *fault;
+    return status == SETTLE_E_CORRUPT ? SETTLE_OK : status;
+}
+
+static bool go_on(void *context)
+{
+    struct verify *v = context;
+    const struct fold *fold = &v->fold;
+    if (v->options->go_on == NULL)
+        return true;
+    const struct verify_progress progress = {fold->events, fold->point.position, v->meta.point.position};
+    v->result.was_stopped = !v->options->go_on(v->options->context, &progress);
+    return !v->result.was_stopped;
+}
+
 /* ---- Ids ---- */
+
+/* Of an unordered set, as store_id_digest(). */
+static uint64_t arrival_digest(uint64_t first_position, uint64_t position)
+{
+    uint64_t mixed = first_position * UINT64_C(0x9e3779b97f4a7c15) ^ position;
+    mixed = (mixed ^ mixed >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    mixed = (mixed ^ mixed >> 27) * UINT64_C(0x94d049bb133111eb);
+    return mixed ^ mixed >> 31;
+}
+
+static void note_repeat(void *context, uint64_t first_position, uint64_t position)
+{
+    struct verify *v = context;
+    if (v->store == NULL || position >= v->meta.point.position)
+        return;
+    v->arrival_digest += arrival_digest(first_position, position);
+    v->store_arrivals++;
+}
 
 static settle_status note_id(void *context, const struct event_key *key, uint64_t position, uint64_t seq,
                              settle_error *error)
@@ -81,13 +135,15 @@ static settle_status key_at(struct verify *v, uint64_t position, struct event_ke
     return status;
 }
 
-static settle_status taken_twice(struct verify *v, const struct late_id *id, settle_error *error)
+static void taken_twice(struct verify *v, const struct late_id *id)
 {
+    settle_error fault = {.status = SETTLE_OK};
     uint64_t offset = 0;
     char file[SEGMENT_NAME_BYTES + 16];
     snprintf(file, sizeof file, "journal/%s", journal_reader_place(v->reader, id->position, &offset));
-    return fail_at(error, SETTLE_E_CORRUPT, file, offset, id->seq,
-                   "this event's id was taken before, yet it had an effect");
+    (void)fail_at(&fault, SETTLE_E_CORRUPT, file, offset, id->seq,
+                  "this event's id was taken before, yet it had an effect");
+    note_fault(v, &fault);
 }
 
 /* Ids the store does not cover: each is new among themselves, and not one of the store's. */
@@ -104,8 +160,10 @@ static settle_status check_late_ids(struct verify *v, settle_error *error)
                 status = key_at(v, v->late[k].position, &other, error);
             if (status != SETTLE_OK)
                 return status;
-            if (event_key_equal(&key, &other))
-                return taken_twice(v, &v->late[k], error);
+            if (event_key_equal(&key, &other)) {
+                taken_twice(v, &v->late[k]);
+                break; /* the third is the second's */
+            }
         }
     }
     if (v->store == NULL)
@@ -117,7 +175,7 @@ static settle_status check_late_ids(struct verify *v, settle_error *error)
         if (status == SETTLE_OK)
             status = store_id_get(v->snapshot, &key, &position, error);
         if (status == SETTLE_OK && position != v->late[i].position)
-            return taken_twice(v, &v->late[i], error);
+            taken_twice(v, &v->late[i]);
         if (status == SETTLE_E_NOT_FOUND)
             status = SETTLE_OK;
     }
@@ -127,10 +185,12 @@ static settle_status check_late_ids(struct verify *v, settle_error *error)
 
 /* ---- The store at its point ---- */
 
-static settle_status store_differs(struct verify *v, settle_error *error, const char *format, const char *what)
+static void store_differs(struct verify *v, const char *format, const char *what)
 {
+    settle_error fault = {.status = SETTLE_OK};
     v->result.store = STORE_DIFFERS;
-    return fail_at(error, SETTLE_E_CORRUPT, "store", 0, v->meta.point.next_seq - 1, format, what);
+    (void)fail_at(&fault, SETTLE_E_CORRUPT, "store", 0, v->meta.point.next_seq - 1, format, what);
+    note_fault(v, &fault);
 }
 
 static settle_status compare_account(void *context, const struct account *stored, settle_error *error)
@@ -143,7 +203,9 @@ static settle_status compare_account(void *context, const struct account *stored
         return SETTLE_OK;
     char who[64], user[PRINT_USER_BYTES];
     snprintf(who, sizeof who, "user %s asset %" PRIu32, print_user(stored->user, user), stored->asset);
-    return store_differs(v, error, "the store has another balance than the journal: %s", who);
+    (void)error;
+    store_differs(v, "the store has another balance than the journal: %s", who);
+    return SETTLE_OK;
 }
 
 struct count_walk {
@@ -159,8 +221,9 @@ static settle_status compare_asset(void *context, const settle_asset *stored, se
     walk->count++;
     if (own != NULL && own->scale == stored->scale && strcmp(own->symbol, stored->symbol) == 0)
         return SETTLE_OK;
-    return store_differs(walk->verify, error, "the store has an asset that the journal does not declare: %s",
-                         stored->symbol);
+    (void)error;
+    store_differs(walk->verify, "the store has an asset that the journal does not declare: %s", stored->symbol);
+    return SETTLE_OK;
 }
 
 static settle_status compare_source(void *context, const struct source_entry *stored, settle_error *error)
@@ -176,7 +239,9 @@ static settle_status compare_source(void *context, const struct source_entry *st
             return SETTLE_OK;
     }
     snprintf(name, sizeof name, "%.*s", (int)(stored->name_bytes < 64 ? stored->name_bytes : 64), stored->name);
-    return store_differs(walk->verify, error, "the store has another position of a source than the journal: %s", name);
+    (void)error;
+    store_differs(walk->verify, "the store has another position of a source than the journal: %s", name);
+    return SETTLE_OK;
 }
 
 static settle_status pass_id(void *context, const struct store_id *id, settle_error *error)
@@ -187,26 +252,49 @@ static settle_status pass_id(void *context, const struct store_id *id, settle_er
     return SETTLE_OK; /* the walk itself checks every entry, their count and their digest */
 }
 
+struct arrival_walk {
+    uint64_t digest, count;
+};
+
+static settle_status add_arrival(void *context, const struct store_arrival *arrival, settle_error *error)
+{
+    struct arrival_walk *walk = context;
+    (void)error;
+    walk->digest += arrival_digest(arrival->first_position, arrival->position);
+    walk->count++;
+    return SETTLE_OK;
+}
+
+/* Counts and digests of what is not compared entry by entry. */
+static settle_status compare_indexes(struct verify *v, settle_error *error)
+{
+    struct arrival_walk arrivals = {0, 0};
+    settle_status status = store_ids_walk(v->snapshot, pass_id, v, error);
+    if (status == SETTLE_OK && (v->meta.id_count != v->store_ids || v->meta.id_digest != v->id_digest))
+        store_differs(v, "the store's event ids are not %s", "those of the journal");
+    if (status == SETTLE_OK)
+        status = store_arrivals_walk_all(v->snapshot, add_arrival, &arrivals, error);
+    if (status == SETTLE_OK && (arrivals.count != v->store_arrivals || arrivals.digest != v->arrival_digest))
+        store_differs(v, "the store's later arrivals of ids are not %s", "those of the journal");
+    return status;
+}
+
 static settle_status compare_contents(struct verify *v, settle_error *error)
 {
     struct fold *fold = &v->fold;
     struct count_walk assets = {v, 0}, sources = {v, 0};
     settle_status status = store_accounts_walk(v->snapshot, 0, compare_account, v, error);
-    if (status == SETTLE_OK && v->meta.account_count != fold->accounts.count)
-        return store_differs(v, error, "the store lacks %s of the journal", "a balance");
+    if (status == SETTLE_OK && v->meta.account_count < fold->accounts.count)
+        store_differs(v, "the store lacks %s of the journal", "a balance");
     if (status == SETTLE_OK)
         status = store_assets_walk(v->snapshot, compare_asset, &assets, error);
-    if (status == SETTLE_OK && assets.count != fold->names.asset_count)
-        return store_differs(v, error, "the store lacks %s of the journal", "an asset");
+    if (status == SETTLE_OK && assets.count < fold->names.asset_count)
+        store_differs(v, "the store lacks %s of the journal", "an asset");
     if (status == SETTLE_OK)
         status = store_sources_walk(v->snapshot, compare_source, &sources, error);
-    if (status == SETTLE_OK && sources.count != fold->names.source_count)
-        return store_differs(v, error, "the store lacks %s of the journal", "a source's position");
-    if (status == SETTLE_OK)
-        status = store_ids_walk(v->snapshot, pass_id, v, error);
-    if (status == SETTLE_OK && (v->meta.id_count != v->store_ids || v->meta.id_digest != v->id_digest))
-        return store_differs(v, error, "the store's event ids are not %s", "those of the journal");
-    return status;
+    if (status == SETTLE_OK && sources.count < fold->names.source_count)
+        store_differs(v, "the store lacks %s of the journal", "a source's position");
+    return status == SETTLE_OK ? compare_indexes(v, error) : status;
 }
 
 /* The fold stands at the store's point. A writer may have moved the store on meanwhile: then on to the new point. */
@@ -226,14 +314,20 @@ static settle_status compare_store(struct verify *v, settle_error *error)
         return SETTLE_OK;
     }
     bool same_place = own->position == v->meta.point.position || v->meta.point.position == 0;
-    if (!same_place ||
-        (v->meta.point.position != 0 && (own->next_seq != v->meta.point.next_seq || own->chain != v->meta.point.chain)))
-        return store_differs(v, error, "the store was written at a point that is not %s", "in this journal");
-    status = compare_contents(v, error);
+    if (!same_place || (v->meta.point.position != 0 &&
+                        (own->next_seq != v->meta.point.next_seq || own->chain != v->meta.point.chain))) {
+        store_differs(v, "the store was written at a point that is not %s", "in this journal");
+    } else {
+        settle_error fault = {.status = SETTLE_OK};
+        status = compare_contents(v, &fault);
+        if (status == SETTLE_E_CORRUPT)
+            v->result.store = STORE_DAMAGED; /* a value of it failed its checksum */
+        else if (status == SETTLE_OK && v->result.store == STORE_NOT_COMPARED)
+            v->result.store = STORE_EQUAL;
+        status = noted(v, status, &fault, error);
+    }
     store_snapshot_rest(v->snapshot);
     v->store_is_compared = true;
-    if (status == SETTLE_OK)
-        v->result.store = STORE_EQUAL;
     return status;
 }
 
@@ -264,17 +358,39 @@ static settle_status walk_journal(struct verify *v, settle_error *error)
     settle_status status = SETTLE_OK;
     while (v->store != NULL && !v->store_is_compared && status == SETTLE_OK) {
         status = fold_reach(&v->fold, v->meta.point.position, error);
+        if (status == SETTLE_E_END && v->result.was_stopped)
+            return SETTLE_OK;
         if (status == SETTLE_E_END && v->fold.point.next_seq >= v->meta.point.next_seq)
             return SETTLE_OK; /* it is ahead of a torn frame without events: not compared, the next writer makes it anew */
-        if (status == SETTLE_E_END)
-            return store_differs(v, error, "the journal ends before the point the store was written at: %s",
-                                 "events that were acknowledged are lost");
+        if (status == SETTLE_E_END) {
+            store_differs(v, "the journal ends before the point the store was written at: %s",
+                          "events that were acknowledged are lost");
+            return SETTLE_OK;
+        }
         if (status == SETTLE_OK)
             status = compare_store(v, error);
     }
     if (status == SETTLE_OK)
         status = fold_until(&v->fold, UINT64_MAX, error);
     return status == SETTLE_E_END ? SETTLE_OK : status;
+}
+
+static void found(void *context, const settle_error *fault)
+{
+    struct verify *v = context;
+    if (!v->skips_fault)
+        note_fault(v, fault);
+    v->skips_fault = false;
+}
+
+/* What is damaged behind the first fault, which is known: one of the bytes is found again, one of what they say is not. */
+static settle_status look_behind(struct verify *v, const settle_error *fault, const struct journal_point *point,
+                                 settle_error *error)
+{
+    note_fault(v, fault);
+    v->skips_fault = !v->fold.disagrees;
+    settle_status status = damage_scan(v->data_fd, point, found, v, error);
+    return status == SETTLE_E_NOT_FOUND ? SETTLE_OK : status; /* the journal itself is what is missing */
 }
 
 /* A journal that ends cleanly before what its writer told of has lost frames. */
@@ -297,52 +413,74 @@ static settle_status check_end(struct verify *v, settle_error *error)
     return status;
 }
 
-static settle_status verify_run(struct verify *v, settle_error *error)
+/* The store, or the fault that it is done without. A damaged one does not keep the journal from being checked. */
+static settle_status take_store(struct verify *v, settle_error *ret_fault, settle_error *error)
 {
-    settle_status status = view_reader_open(v->data_fd, &mem_libc, &v->reader, error);
-    if (status == SETTLE_OK)
-        status = fold_init(&v->fold, v->data_fd, v->reader, &mem_libc, error);
-    if (status != SETTLE_OK)
-        return status;
-    v->fold.first = note_id;
-    v->fold.first_context = v;
-    /* A damaged store does not keep the journal from being checked, and a fault there is the graver one. */
-    settle_error store_fault = {0};
-    settle_status store_status = open_store(v, &store_fault);
-    if (store_status != SETTLE_OK && store_status != SETTLE_E_CORRUPT) {
-        *error = store_fault;
-        return store_status;
-    }
-    if (store_status == SETTLE_E_CORRUPT) {
+    settle_status status = open_store(v, ret_fault);
+    if (status == SETTLE_E_CORRUPT) {
         store_snapshot_close(v->snapshot);
         store_close(v->store);
         v->snapshot = NULL;
         v->store = NULL;
+        return SETTLE_OK;
     }
-    status = walk_journal(v, error);
-    if (status == SETTLE_OK)
-        status = check_end(v, error);
-    if (status == SETTLE_OK)
-        status = check_late_ids(v, error);
-    fold_counts(&v->fold, &v->result.counts);
-    if (status == SETTLE_OK && store_status != SETTLE_OK)
-        *error = store_fault;
-    return status == SETTLE_OK ? store_status : status;
+    if (status != SETTLE_OK)
+        *error = *ret_fault;
+    return status;
 }
 
-settle_status query_verify(const char *directory, struct verify_result *ret_result, settle_error *error)
+static settle_status check_rest(struct verify *v, settle_error *error)
 {
-    struct verify v = {.directory = directory, .data_fd = -1};
+    settle_error fault = {.status = SETTLE_OK};
+    settle_status status = noted(v, check_end(v, &fault), &fault, error);
+    if (status == SETTLE_OK)
+        status = noted(v, check_late_ids(v, &fault), &fault, error);
+    return status;
+}
+
+static settle_status verify_run(struct verify *v, settle_error *error)
+{
+    settle_error fault = {.status = SETTLE_OK}, store_fault = {.status = SETTLE_OK};
+    settle_status status = view_reader_open(v->data_fd, &mem_libc, &v->reader, &fault);
+    if (status == SETTLE_E_CORRUPT)
+        return look_behind(v, &fault, NULL, error);
+    if (status != SETTLE_OK)
+        *error = fault;
+    else
+        status = fold_init(&v->fold, v->data_fd, v->reader, &mem_libc, error);
+    if (status != SETTLE_OK)
+        return status;
+    v->fold.first = note_id;
+    v->fold.repeat = note_repeat;
+    v->fold.go_on = go_on;
+    v->fold.context = v;
+    status = take_store(v, &store_fault, error);
+    if (status != SETTLE_OK)
+        return status;
+    status = walk_journal(v, &fault);
+    if (status == SETTLE_E_CORRUPT)
+        status = look_behind(v, &fault, &v->fold.point, error);
+    else if (status != SETTLE_OK)
+        *error = fault;
+    else if (!v->result.was_stopped)
+        status = check_rest(v, error);
+    fold_counts(&v->fold, &v->result.counts);
+    if (status == SETTLE_OK && store_fault.status == SETTLE_E_CORRUPT)
+        note_fault(v, &store_fault); /* the journal's faults are the graver ones */
+    return status;
+}
+
+settle_status query_verify(const char *directory, const struct verify_options *options,
+                           struct verify_result *ret_result, settle_error *error)
+{
+    static const struct verify_options none = {NULL, NULL, NULL};
+    struct verify v = {.directory = directory, .data_fd = -1, .options = options != NULL ? options : &none};
     settle_error fault = {0};
     settle_status status = dir_open(directory, false, &v.data_fd, &fault);
     if (status == SETTLE_OK)
         status = verify_run(&v, &fault);
-    if (status == SETTLE_E_CORRUPT && v.result.store == STORE_NOT_COMPARED && strncmp(fault.file, "store", 5) == 0)
-        v.result.store = STORE_DAMAGED; /* a value of it failed its checksum while it was compared */
-    v.result.ok = status == SETTLE_OK;
-    if (status == SETTLE_E_CORRUPT)
-        v.result.fault = fault;
-    if (status == SETTLE_OK || status == SETTLE_E_CORRUPT)
+    v.result.ok = status == SETTLE_OK && v.result.fault_count == 0 && !v.result.was_stopped;
+    if (status == SETTLE_OK)
         *ret_result = v.result;
     else if (error != NULL)
         *error = fault;
@@ -352,5 +490,5 @@ settle_status query_verify(const char *directory, struct verify_result *ret_resu
     journal_reader_close(v.reader);
     mem_free(&mem_libc, v.late);
     file_close(v.data_fd);
-    return status == SETTLE_E_CORRUPT ? SETTLE_OK : status;
+    return status;
 }

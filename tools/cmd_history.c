@@ -2,32 +2,14 @@
 #include <string.h>
 
 #include "query/query.h"
+#include "tools/history_plot.h"
 #include "tools/command.h"
 #include "tools/report.h"
 
 /* For people: rows that are aligned with each other. More are printed as they come, in bounded memory. */
 #define ROWS_ALIGNED 1000
 
-/* An integer from here on is milliseconds (2001), below it is a sequence number. */
-#define MS_MIN UINT64_C(1000000000000)
-
 /* ---- What is asked for ---- */
-
-struct bound {
-    bool is_given, is_moment;
-    uint64_t seq, time_us;
-};
-
-static bool bound_parse(const char *text, struct bound *bound)
-{
-    if (text == NULL)
-        return true;
-    bound->is_given = true;
-    if (query_u64_parse(text, &bound->seq) && bound->seq < MS_MIN)
-        return true;
-    bound->is_moment = true;
-    return query_time_parse(text, query_now_us(), &bound->time_us);
-}
 
 struct question {
     uint64_t user;
@@ -52,6 +34,9 @@ static int take_question(const struct invocation *inv, struct question *question
         return report_usage(inv, "--since %s: not a sequence number or a time", since);
     if (!bound_parse(until, &question->until))
         return report_usage(inv, "--until %s: not a sequence number or a time", until);
+    bool draws_on_stdout = invocation_option(inv, OPTION_PLOT) != NULL && invocation_option(inv, OPTION_OUTPUT) == NULL;
+    if (draws_on_stdout && inv->as_json)
+        return report_usage(inv, "--plot draws for people; history --json has the points, -o FILE.svg a drawing");
     return EXIT_DONE;
 }
 
@@ -140,7 +125,7 @@ static bool take_row(void *context, const struct account_change *change)
     return ++statement->rows < ROWS_ALIGNED || print_rows(statement);
 }
 
-static int show_history(struct invocation *inv, struct query *query, struct question *question)
+static int show_rows(struct invocation *inv, struct query *query, const struct question *question)
 {
     static const struct table_column titled[] = {{"seq", true},       {"event time", false}, {"type", false},
                                                  {"event id", false}, {"delta", true},       {"after", true},
@@ -148,10 +133,8 @@ static int show_history(struct invocation *inv, struct query *query, struct ques
     struct statement statement = {.invocation = inv, .asset = &question->asset};
     settle_error error = {0};
     table_init(&statement.table, titled, sizeof titled / sizeof titled[0]);
-    settle_status status = take_bounds(query, question, &error);
-    if (status == SETTLE_OK)
-        status =
-            query_history(query, question->user, question->asset.id, &question->options, take_row, &statement, &error);
+    settle_status status =
+        query_history(query, question->user, question->asset.id, &question->options, take_row, &statement, &error);
     if (statement.rows > 0)
         (void)print_rows(&statement); /* where the walk broke, what was good before it */
     if (status == SETTLE_E_NOT_FOUND)
@@ -159,6 +142,18 @@ static int show_history(struct invocation *inv, struct query *query, struct ques
     if (status == SETTLE_OK)
         status = statement.status;
     return status == SETTLE_OK ? EXIT_DONE : report_error(inv, status, &error);
+}
+
+static int show_history(struct invocation *inv, struct query *query, struct question *question)
+{
+    settle_error error = {0};
+    const char *path = invocation_option(inv, OPTION_OUTPUT);
+    settle_status status = take_bounds(query, question, &error);
+    if (status != SETTLE_OK)
+        return report_error(inv, status, &error);
+    if (path != NULL || invocation_option(inv, OPTION_PLOT) != NULL)
+        return history_plot(inv, query, question->user, &question->asset, &question->options, path);
+    return show_rows(inv, query, question);
 }
 
 int cmd_history(struct invocation *inv)

@@ -110,11 +110,34 @@ static settle_status show_text(struct invocation *inv, const struct inspect_dire
     return segments_text(inv, inspect);
 }
 
+/* One frame, or one event of it. */
+static int show_frame(struct invocation *inv)
+{
+    const char *frame = invocation_option(inv, OPTION_FRAME), *seq = invocation_option(inv, OPTION_SEQ);
+    struct dump_frame_options options = {.by_seq = seq != NULL, .as_json = inv->as_json};
+    settle_error error = {0};
+    options.hex = invocation_option(inv, OPTION_HEX) != NULL;
+    if (frame != NULL && seq != NULL)
+        return report_usage(inv, "--frame and --seq are two answers to one question");
+    if (frame != NULL && !query_u64_parse(frame, &options.position))
+        return report_usage(inv, "--frame %s: not a position", frame);
+    if (seq != NULL && (!query_u64_parse(seq, &options.seq) || options.seq == 0))
+        return report_usage(inv, "--seq %s: not a sequence number", seq);
+    const char *path = inv->argument_count == 1 ? inv->arguments[0] : NULL;
+    settle_status status = query_dump_frame(inv->directory, path, &options, &inv->out, &error);
+    (void)out_flush(&inv->out); /* what was good comes before what is wrong */
+    return status == SETTLE_OK ? EXIT_DONE : report_error(inv, status, &error);
+}
+
 int cmd_inspect(struct invocation *inv)
 {
     struct inspect_directory inspect = {0};
     settle_error error = {0};
     settle_status status;
+    if (invocation_option(inv, OPTION_FRAME) != NULL || invocation_option(inv, OPTION_SEQ) != NULL)
+        return show_frame(inv);
+    if (invocation_option(inv, OPTION_HEX) != NULL)
+        return report_usage(inv, "--hex goes with --frame or --seq");
     if (inv->argument_count == 1) {
         status = query_dump_segment(inv->arguments[0], inv->as_json, &inv->out, &error);
         (void)out_flush(&inv->out); /* what was good comes before what is wrong */

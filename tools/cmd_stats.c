@@ -95,15 +95,26 @@ static void number_cell(struct table *table, uint64_t value)
 
 static settle_status outcomes_text(struct out *out, const struct stats *stats)
 {
-    static const struct table_column columns[] = {
-        {"type", false}, {"accepted", true}, {"rejected", true}, {"duplicate", true}, {"conflict", true}};
+    static const struct table_column columns[] = {{"type", false},     {"accepted", true}, {"rejected", true},
+                                                  {"duplicate", true}, {"conflict", true}, {"all", true}};
     struct table table;
     table_init(&table, columns, sizeof columns / sizeof columns[0]);
+    uint64_t sums[OUTCOME_COUNT] = {0};
     for (size_t t = 0; t < TYPE_COUNT; t++) {
+        uint64_t sum = 0;
         table_cell(&table, settle_type_name(types[t]));
-        for (size_t o = 0; o < OUTCOME_COUNT; o++)
-            number_cell(&table, stats->events[types[t]][outcomes[o]]);
+        for (size_t o = 0; o < OUTCOME_COUNT; o++) {
+            uint64_t count = stats->events[types[t]][outcomes[o]];
+            number_cell(&table, count);
+            sum += count;
+            sums[o] += count;
+        }
+        number_cell(&table, sum);
     }
+    table_cell(&table, "all");
+    for (size_t o = 0; o < OUTCOME_COUNT; o++)
+        number_cell(&table, sums[o]);
+    number_cell(&table, stats->counts.events);
     return table_print(&table, out, 0);
 }
 
@@ -155,12 +166,15 @@ static void totals_text(struct out *out, const struct stats *stats)
     out_format(out, "\nevents %" PRIu64 ", ids %" PRIu64 ", balances %" PRIu64 "\n", stats->counts.events,
                stats->counts.ids, stats->counts.accounts);
     if (stats->counts.events > 0) {
-        out_format(out, "event times %" PRIu64 " to %" PRIu64 " ms\n", stats->ts_ms_min, stats->ts_ms_max);
+        show_event_time(stats->ts_ms_min, first);
+        show_event_time(stats->ts_ms_max, last);
+        out_format(out, "event times %s to %s\n", first, last);
         out_format(out, "arrived %s to %s\n", print_time_us(stats->first_us, first),
                    print_time_us(stats->last_us, last));
     }
-    out_format(out, "journal %" PRIu64 " bytes in %" PRIu64 " segments, %" PRIu64 " frames, %" PRIu64 " records",
-               stats->journal_bytes, stats->counts.segments, stats->counts.frames, stats->counts.records);
+    out_format(out, "journal %" PRIu64 " bytes in %" PRIu64 " segment%s, %" PRIu64 " frames, %" PRIu64 " records",
+               stats->journal_bytes, stats->counts.segments, stats->counts.segments == 1 ? "" : "s",
+               stats->counts.frames, stats->counts.records);
     if (stats->counts.events > 0)
         out_format(out, ", %" PRIu64 " bytes an event", bytes_an_event(stats));
     out_text(out, "\n");

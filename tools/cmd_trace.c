@@ -230,13 +230,30 @@ static int list_ids(struct invocation *inv, struct query *query, const char *pre
 
 /* ---- Which of the two ---- */
 
+/* By its id; else, for a trade whose id was made of its trade id, by that. What was asked for is what is not found. */
+static settle_status find_event(struct query *query, const char *name, settle_lifecycle **ret_lifecycle,
+                                settle_error *error)
+{
+    char trade[SETTLE_EVENT_ID_BYTES_MAX + 1];
+    settle_status status = query_lifecycle(query, (settle_text){name, strlen(name)}, ret_lifecycle, error);
+    size_t bytes = strlen(name) + strlen("trade_");
+    if (status != SETTLE_E_NOT_FOUND || bytes >= sizeof trade)
+        return status;
+    settle_error fault = {0};
+    snprintf(trade, sizeof trade, "trade_%s", name);
+    settle_status found = query_lifecycle(query, (settle_text){trade, bytes}, ret_lifecycle, &fault);
+    if (found == SETTLE_E_NOT_FOUND)
+        return status;
+    *error = fault;
+    return found;
+}
+
 static int trace_event(struct invocation *inv, struct query *query)
 {
     settle_lifecycle *lifecycle = NULL;
     struct ledger assets = {0};
     settle_error error = {0};
-    settle_text event_id = {inv->arguments[0], strlen(inv->arguments[0])};
-    settle_status status = query_lifecycle(query, event_id, &lifecycle, &error);
+    settle_status status = find_event(query, inv->arguments[0], &lifecycle, &error);
     if (status == SETTLE_OK)
         status = query_assets(query, &assets, &error);
     if (status == SETTLE_OK && inv->as_json)

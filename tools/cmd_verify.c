@@ -1,9 +1,35 @@
-/* cmd_verify.c — `settlectl verify`: a verdict, and the first fault. */
+/* cmd_verify.c — `settlectl verify`: a verdict, the first fault, and how many there are. */
 #include <string.h>
 
 #include "query/query.h"
 #include "tools/command.h"
+#include "tools/progress.h"
 #include "tools/report.h"
+#include "tools/stop.h"
+
+#define PROGRESS_INTERVAL_US 200000
+#define FAULTS_KEPT 100 /* of many; all are counted */
+
+struct job {
+    struct invocation *invocation;
+    bool shows_progress;
+    uint64_t started_us, shown_us;
+    settle_error kept[FAULTS_KEPT];
+    size_t kept_count;
+};
+
+static bool go_on(void *context, const struct verify_progress *progress)
+{
+    struct job *job = context;
+    uint64_t now_us = job->shows_progress ? progress_now_us() : 0;
+    if (job->shows_progress && now_us - job->shown_us >= PROGRESS_INTERVAL_US) {
+        char line[PROGRESS_BYTES];
+        progress_format(progress->events, now_us - job->started_us, progress->bytes_done, progress->bytes_total, line);
+        progress_show(line);
+        job->shown_us = now_us;
+    }
+    return *stop_flag() == 0;
+}
 
 /* A file below journal/ is named as inspect names it. */
 static const char *segment_of(const settle_error *fault)
@@ -11,9 +37,24 @@ static const char *segment_of(const settle_error *fault)
     return strncmp(fault->file, "journal/", 8) == 0 ? fault->file + 8 : fault->file;
 }
 
-static void show_json(struct invocation *inv, const struct verify_result *result)
+static void fault_json(struct json *json, const settle_error *fault)
 {
-    struct json json = json_on(&inv->out);
+    json_string(json, "segment", segment_of(fault));
+    json_u64(json, "offset", fault->offset_bytes);
+    json_u64(json, "seq", fault->seq);
+    json_string(json, "message", fault->text);
+}
+
+static void take_fault(void *context, const settle_error *fault)
+{
+    struct job *job = context;
+    if (job->kept_count < FAULTS_KEPT)
+        job->kept[job->kept_count++] = *fault;
+}
+
+static void show_json(struct job *job, const struct verify_result *result)
+{
+    struct json json = json_on(&job->invocation->out);
     json_object(&json, NULL);
     json_bool(&json, "ok", result->ok);
     json_u64(&json, "segments", result->counts.segments);
@@ -24,20 +65,55 @@ static void show_json(struct invocation *inv, const struct verify_result *result
     json_u64(&json, "ids", result->counts.ids);
     json_u64(&json, "torn_bytes", result->counts.torn_bytes);
     json_string(&json, "store", store_state_name(result->store));
+    json_u64(&json, "faults", result->fault_count);
     if (result->fault.status != SETTLE_OK) {
         json_object(&json, "fault");
-        json_string(&json, "segment", segment_of(&result->fault));
-        json_u64(&json, "offset", result->fault.offset_bytes);
-        json_u64(&json, "seq", result->fault.seq);
-        json_string(&json, "message", result->fault.text);
+        fault_json(&json, &result->fault);
         json_object_end(&json);
+        json_array(&json, "places");
+        for (size_t i = 0; i < job->kept_count; i++) {
+            json_object(&json, NULL);
+            fault_json(&json, &job->kept[i]);
+            json_object_end(&json);
+        }
+        json_array_end(&json);
     }
     json_object_end(&json);
     json_line_end(&json);
 }
 
-static settle_status show_text(struct invocation *inv, const struct verify_result *result)
+/* The first fault, and where there are several all of them, as far as they were kept. */
+static settle_status faults_text(struct job *job, const struct verify_result *result)
 {
+    static const struct table_column columns[] = {{"segment", false}, {"byte", true}, {"seq", true}, {"fault", false}};
+    struct out *out = &job->invocation->out;
+    struct table table;
+    char number[PRINT_U64_BYTES];
+    const settle_error *fault = &result->fault;
+    out_format(out, "NOT ok: %s\n  segment %s, byte %llu, seq %llu\n", fault->text, segment_of(fault),
+               (unsigned long long)fault->offset_bytes, (unsigned long long)fault->seq);
+    if (result->fault_count == 1)
+        return SETTLE_OK;
+    out_format(out, "\n%llu faults\n", (unsigned long long)result->fault_count);
+    table_init(&table, columns, sizeof columns / sizeof columns[0]);
+    for (size_t i = 0; i < job->kept_count; i++) {
+        fault = &job->kept[i];
+        table_cell(&table, segment_of(fault));
+        table_cell(&table, print_u64(fault->offset_bytes, number));
+        table_cell(&table, fault->seq != 0 ? print_u64(fault->seq, number) : "-");
+        table_cell(&table, fault->text);
+    }
+    settle_status status = table_print(&table, out, 2);
+    if (result->fault_count > job->kept_count)
+        out_format(out, "  and %llu more\n", (unsigned long long)(result->fault_count - job->kept_count));
+    out_text(out, "\nchecked before the first fault\n");
+    return status;
+}
+
+static settle_status show_text(struct job *job, const struct verify_result *result)
+{
+    struct invocation *inv = job->invocation;
+    settle_status status = SETTLE_OK;
     static const struct table_column columns[] = {{"", false}, {"", true}};
     const struct {
         const char *name;
@@ -48,12 +124,12 @@ static settle_status show_text(struct invocation *inv, const struct verify_resul
                 {"torn bytes", result->counts.torn_bytes}};
     struct table table;
     char number[PRINT_U64_BYTES];
-    const settle_error *fault = &result->fault;
-    if (fault->status == SETTLE_OK)
+    if (result->fault_count == 0)
         out_text(&inv->out, "ok\n");
     else
-        out_format(&inv->out, "NOT ok: %s\n  segment %s, byte %llu, seq %llu\n", fault->text, segment_of(fault),
-                   (unsigned long long)fault->offset_bytes, (unsigned long long)fault->seq);
+        status = faults_text(job, result);
+    if (status != SETTLE_OK)
+        return status;
     table_init(&table, columns, 2);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         table_cell(&table, rows[i].name);
@@ -68,12 +144,20 @@ int cmd_verify(struct invocation *inv)
 {
     struct verify_result result = {0};
     settle_error error = {0};
-    settle_status status = query_verify(inv->directory, &result, &error);
-    if (status == SETTLE_OK && inv->as_json)
-        show_json(inv, &result);
-    else if (status == SETTLE_OK)
-        status = show_text(inv, &result);
+    struct job job = {.invocation = inv, .shows_progress = progress_is_wanted(inv), .started_us = progress_now_us()};
+    const struct verify_options options = {take_fault, go_on, &job};
+    job.shown_us = job.started_us;
+    stop_watch();
+    settle_status status = query_verify(inv->directory, &options, &result, &error);
+    if (job.shows_progress)
+        progress_wipe();
+    if (status == SETTLE_OK && !result.was_stopped && inv->as_json)
+        show_json(&job, &result);
+    else if (status == SETTLE_OK && !result.was_stopped)
+        status = show_text(&job, &result);
     if (status != SETTLE_OK)
         return report_error(inv, status, &error);
+    if (result.was_stopped)
+        return EXIT_SIGNAL + (int)*stop_flag();
     return result.ok ? EXIT_DONE : EXIT_CORRUPT;
 }

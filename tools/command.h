@@ -54,6 +54,10 @@ enum option_id {
     OPTION_RUNS,
     OPTION_QUICK,
     OPTION_SET,
+    OPTION_PLOT,
+    OPTION_FRAME,
+    OPTION_SEQ,
+    OPTION_HEX,
 };
 
 struct option {
@@ -68,7 +72,7 @@ extern const size_t option_count;
 
 struct invocation;
 
-#define COMMAND_OPTIONS_MAX 6
+#define COMMAND_OPTIONS_MAX 8
 
 struct command {
     const char *name;
@@ -116,6 +120,14 @@ const char *command_suggest(const char *name);
 /* Whether `word` is nearer to what was typed than *best says (SIZE_MAX at first); then *best is lowered. */
 bool word_is_nearer(const char *typed, size_t typed_bytes, const char *word, size_t *best);
 
+/* A place in the journal as people give it. */
+struct bound {
+    bool is_given, is_moment;
+    uint64_t seq, time_us; /* the one or the other */
+};
+/* A sequence number, else a time (query_time_parse); an integer from 1000000000000 on is milliseconds. NULL: not given. */
+bool bound_parse(const char *text, struct bound *ret_bound);
+
 /* ---- show.c ---- */
 
 struct ledger;
@@ -124,6 +136,8 @@ settle_status show_ledger(struct invocation *invocation, const struct ledger *le
 
 /* What decided an event, as trace and stuck print it: "VALIDATED". */
 const char *show_step(settle_outcome outcome);
+/* Whether standard output takes colours: a terminal that knows them, and NO_COLOR is not set. */
+bool show_colour(void);
 /* A change as a table's cell, "+" before what comes in, so that the direction is seen at once. */
 void show_delta_cell(struct table *table, settle_int128 delta, uint8_t scale);
 /* An event time: as RFC 3339, where it has a year of four digits; else its milliseconds. */

@@ -38,11 +38,15 @@ const struct option option_table[] = {
      "tail: settle (default), ecs, otlp; export: hledger, csv, events; ingest: ndjson (default), csv; help: text, man"},
     {OPTION_DAY, 0, "day", "YYYY-MM-DD", "this day alone (UTC)"},
     {OPTION_DIRECTORY, 0, "directory", "DIR", "measure below this directory (default: where the data directory is)"},
-    {OPTION_OUTPUT, 'o', "output", "FILE.svg", "draw a bar chart"},
+    {OPTION_OUTPUT, 'o', "output", "FILE.svg", "write a drawing as SVG: the bar chart of bench, the plot of history (- is standard output)"},
     {OPTION_EVENTS, 0, "events", "N", "events of the largest cases (default 1000000, with --quick 100000)"},
     {OPTION_RUNS, 0, "runs", "N", "how often each case is run (default 3)"},
     {OPTION_SET, 0, "set", "NAME=VALUE", "a setting for this run; may be repeated; settlectl config lists them"},
     {OPTION_QUICK, 0, "quick", NULL, "fewer events, for a first look"},
+    {OPTION_FRAME, 0, "frame", "POSITION", "the frame that holds this byte of the journal (with FILE: of that file)"},
+    {OPTION_SEQ, 0, "seq", "N", "the event with this sequence number, and its frame"},
+    {OPTION_HEX, 0, "hex", NULL, "the bytes too"},
+    {OPTION_PLOT, 0, "plot", NULL, "draw the balance over time instead of printing rows"},
 };
 const size_t option_count = sizeof option_table / sizeof option_table[0];
 

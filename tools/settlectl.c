@@ -67,8 +67,9 @@ const struct command command_table[] = {
         .run = cmd_trace,
         .summary = "print an event's whole life",
         .details = "Prints the steps of an event with their times, each balance before and after, later arrivals\n"
-                   "of the same id, and what is missing. With --prefix instead of an id, lists the ids that begin\n"
-                   "so, in their order. Exit status 1 when there is none.",
+                   "of the same id, and what is missing. A trade is found by its trade id too, unless it was given\n"
+                   "an event id of its own. With --prefix instead of an id, lists the ids that begin so, in their\n"
+                   "order. Exit status 1 when there is none.",
         .example = "settlectl -D bank trace deposit_1001_2_1733856600000",
     },
     {
@@ -76,14 +77,16 @@ const struct command command_table[] = {
         .arguments = "USER ASSET",
         .argument_min = 2,
         .argument_max = 2,
-        .options = {OPTION_LIMIT, OPTION_SINCE, OPTION_UNTIL, OPTION_BEFORE},
+        .options = {OPTION_LIMIT, OPTION_SINCE, OPTION_UNTIL, OPTION_BEFORE, OPTION_PLOT, OPTION_OUTPUT},
         .run = cmd_history,
         .summary = "print an account's statement",
         .details = "Prints every change of a balance, newest first, with the balance after it. USER and ASSET are\n"
                    "those of balance. --since and --until take a sequence number or a time, both inclusive; a time\n"
                    "is one of balance --at and is compared with the PERSISTED time; an integer from 1000000000000\n"
                    "on is milliseconds. --limit with --before, the seq of the last row seen, reads page by page.\n"
-                   "Each row is checked against the one before it. Exit status 1 when the account has no history.",
+                   "Each row is checked against the one before it. --plot draws the same rows as a step line over the\n"
+                   "event time, in the terminal, in ASCII where the locale is not UTF-8; -o writes it as SVG instead.\n"
+                   "However many rows there are, no peak is lost. Exit status 1 when the account has no history.",
         .example = "settlectl -D bank history 1001 USDT --limit 20 --since -7d",
     },
     {
@@ -139,18 +142,22 @@ const struct command command_table[] = {
         .summary = "check everything that can be checked",
         .details = "Checks every checksum, the chain, the sequence, conservation, every outcome against the rules,\n"
                    "and the store against the journal. Names the first fault with its segment, offset and sequence\n"
-                   "number; exit status 3 then. A torn frame at the very end, as a crash leaves it, is counted and\n"
-                   "is no fault.",
+                   "number, and says how many there are; exit status 3 then. Behind the first fault in the journal\n"
+                   "every further damaged frame and segment is found; balances and the store are not known there.\n"
+                   "A torn frame at the very end, as a crash leaves it, is counted and is no fault.",
         .example = "settlectl -D bank verify",
     },
     {
         .name = "inspect",
         .arguments = "[FILE]",
         .argument_max = 1,
+        .options = {OPTION_FRAME, OPTION_SEQ, OPTION_HEX},
         .run = cmd_inspect,
-        .summary = "show what is in a data directory or a segment",
+        .summary = "show what is in a data directory, a segment, a frame or an event",
         .details = "Without a file: segments, store, torn tail and writer of the data directory. With a segment\n"
-                   "file: its header, frames and records, one a line; amounts are in minor units.",
+                   "file: its header, frames and records, one a line; amounts are in minor units. --frame shows one\n"
+                   "frame, --seq one event and the header of its frame: every field of the bytes, checksums computed\n"
+                   "again and called good or BAD, with --hex the bytes. Exit status 3 when one of them is bad.",
         .example = "settlectl inspect bank/journal/00000000000000000001-000000.seg",
     },
     {
@@ -170,13 +177,19 @@ const struct command command_table[] = {
         .arguments = "FILE.csv|-",
         .argument_min = 1,
         .argument_max = 1,
+        .options = {OPTION_SINCE, OPTION_UNTIL, OPTION_AT_SEQ, OPTION_AT},
         .run = cmd_reconcile,
-        .summary = "compare an outside statement with the balances",
-        .details = "Reads a table of CSV whose header names the columns user, asset and balance, perhaps held, and\n"
-                   "compares it with the balances now. Lists what differs and what is missing on either side; exit\n"
-                   "status 1 then, or when a row is malformed. Without a column held the balance is available and\n"
-                   "held together; a balance of zero may be missing; other columns do not count.",
-        .example = "settlectl -D bank reconcile statement.csv",
+        .summary = "compare an outside statement with ours",
+        .details = "Reads a table of CSV and lists what differs and what is missing on either side; exit status 1\n"
+                   "then, or when a row is malformed. Columns are found by their names, in any order; others do not\n"
+                   "count. With user, asset and balance, perhaps held, it is a statement of balances, compared with\n"
+                   "those now, or with --at or --at-seq as they were. Without held the balance is available and held\n"
+                   "together; a balance of zero may be missing. With event_id it is a statement of events: type, ts,\n"
+                   "user, asset, amount, buyer ..., the columns of `ingest --format csv`, are compared where a cell\n"
+                   "is not empty; with delta it is one of changes, as `export --format csv` prints them. Every\n"
+                   "accepted event must be there, once; --since and --until (a sequence number or an event time, both\n"
+                   "inclusive) say which. The statement is held in memory, the journal is not.",
+        .example = "settlectl -D bank reconcile december.csv --since 2024-12-01T00:00:00Z",
     },
     {
         .name = "stats",

@@ -1,10 +1,28 @@
 /* show.c — balances, steps and times: what several commands print alike. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "query/query.h"
 
 #include "tools/command.h"
 
 /* The last millisecond of the year 9999: a later event time, which is allowed, is printed as a number only. */
 #define CALENDAR_MS_MAX UINT64_C(253402300799999)
+
+/* An integer from here on is milliseconds (2001), below it is a sequence number. */
+#define MS_MIN UINT64_C(1000000000000)
+
+bool bound_parse(const char *text, struct bound *ret_bound)
+{
+    if (text == NULL)
+        return true;
+    ret_bound->is_given = true;
+    if (query_u64_parse(text, &ret_bound->seq) && ret_bound->seq < MS_MIN)
+        return true;
+    ret_bound->is_moment = true;
+    return query_time_parse(text, query_now_us(), &ret_bound->time_us);
+}
 
 const char *show_step(settle_outcome outcome)
 {
@@ -15,6 +33,13 @@ const char *show_step(settle_outcome outcome)
     case SETTLE_CONFLICT: break;
     }
     return "CONFLICT";
+}
+
+bool show_colour(void)
+{
+    const char *no_colour = getenv("NO_COLOR"), *terminal = getenv("TERM");
+    return isatty(STDOUT_FILENO) == 1 && (no_colour == NULL || no_colour[0] == '\0') &&
+           (terminal == NULL || strcmp(terminal, "dumb") != 0);
 }
 
 void show_event_time(uint64_t ts_ms, char ret_text[PRINT_TIME_BYTES])

@@ -111,6 +111,15 @@ expect_status 0 settlectl --json balance --at 1969-12-31T23:59:59Z
 expect_equal 'before the beginning' "$(cat out)" ''
 expect_status 0 settlectl balance 5 --at "$(date -u -d "$time + 1 hour" +%Y-%m-%dT%H:%M:%S)+00:00"
 
+# ---- trace by the trade id; an event of that very id comes first ----
+expect_status 0 settlectl --json trace T-1
+cp out by_trade_id
+expect_status 0 settlectl --json trace trade_T-1
+diff out by_trade_id || fail 'trace by the trade id'
+expect_status 1 settlectl trace T-2
+expect_equal 'what was asked for' "$(cat err)" 'settlectl: no event has the id T-2'
+expect_status 1 settlectl trace "$(printf 'x%.0s' $(seq 64))"
+
 # ---- trace --prefix; the times between steps ----
 expect_status 0 settlectl --json trace --prefix deposit_
 cat >expected <<'END'

@@ -197,7 +197,8 @@ struct store_copy {
     struct accounts accounts;
     struct store_id ids[FIXTURE_ENTRIES_MAX];
     settle_asset assets[FIXTURE_ENTRIES_MAX];
-    size_t id_count, asset_count;
+    struct store_arrival arrivals[FIXTURE_ENTRIES_MAX];
+    size_t id_count, asset_count, arrival_count;
 };
 
 static inline settle_status store_copy_account(void *context, const struct account *account, settle_error *error)
@@ -224,6 +225,14 @@ static inline settle_status store_copy_asset(void *context, const settle_asset *
     return SETTLE_OK;
 }
 
+static inline settle_status store_copy_arrival(void *context, const struct store_arrival *arrival, settle_error *error)
+{
+    struct store_copy *copy = context;
+    (void)error;
+    copy->arrivals[copy->arrival_count++] = *arrival;
+    return SETTLE_OK;
+}
+
 static inline void store_copy_read(int fd, const uint8_t journal_id[16], struct store_copy *copy)
 {
     struct store *store = NULL;
@@ -234,6 +243,7 @@ static inline void store_copy_read(int fd, const uint8_t journal_id[16], struct 
     EXPECT_OK(store_accounts_walk(snapshot, 0, store_copy_account, copy, &test_error));
     EXPECT_OK(store_ids_walk(snapshot, store_copy_id, copy, &test_error));
     EXPECT_OK(store_assets_walk(snapshot, store_copy_asset, copy, &test_error));
+    EXPECT_OK(store_arrivals_walk_all(snapshot, store_copy_arrival, copy, &test_error));
     store_snapshot_close(snapshot);
     store_close(store);
 }
@@ -258,6 +268,8 @@ static inline void fixture_rewrite_store(void (*change)(struct store_copy *copy)
     const struct store_batch batch = {.accounts = &copy.accounts,
                                       .ids = copy.ids,
                                       .id_count = copy.id_count,
+                                      .arrivals = copy.arrivals,
+                                      .arrival_count = copy.arrival_count,
                                       .assets = copy.assets,
                                       .asset_count = copy.asset_count,
                                       .point = copy.meta.point};

@@ -472,7 +472,7 @@ Test(query_replay, a_copy_up_to_an_event_is_a_directory_of_its_own, FIXTURE)
     cr_assert(ledger.balances[0].available == 1000500000);
     ledger_free(&ledger);
     query_close(query);
-    EXPECT_OK(query_verify(into, &verified, &test_error));
+    EXPECT_OK(query_verify(into, NULL, &verified, &test_error));
     cr_assert(verified.ok, "%s", verified.fault.text);
     cr_assert_eq(verified.counts.events, 2);
     EXPECT_STATUS(query_copy(fixture_dir, into, 2, &test_error), SETTLE_E_EXISTS);

@@ -10,7 +10,7 @@ SETTLE_SUITE(query_verify);
 static struct verify_result verify(void)
 {
     struct verify_result result = {0};
-    EXPECT_OK(query_verify(fixture_dir, &result, &test_error));
+    EXPECT_OK(query_verify(fixture_dir, NULL, &result, &test_error));
     cr_assert_eq(result.ok, result.fault.status == SETTLE_OK);
     return result;
 }
@@ -51,7 +51,7 @@ Test(query_verify, an_empty_journal_is_fine, FIXTURE)
 Test(query_verify, no_journal_is_not_found_and_not_fine, FIXTURE)
 {
     struct verify_result result = {0};
-    EXPECT_STATUS(query_verify(fixture_dir, &result, &test_error), SETTLE_E_NOT_FOUND);
+    EXPECT_STATUS(query_verify(fixture_dir, NULL, &result, &test_error), SETTLE_E_NOT_FOUND);
     cr_assert_not(result.ok);
 }
 
@@ -214,6 +214,219 @@ Test(query_verify, a_journal_that_ends_before_the_store_has_lost_acknowledged_ev
     cr_assert_neq(result.store, STORE_EQUAL);
 }
 
+/* ---- How many ---- */
+
+struct told {
+    settle_error faults[64];
+    size_t count;
+};
+
+static void keep_fault(void *context, const settle_error *fault)
+{
+    struct told *told = context;
+    cr_assert_lt(told->count, 64);
+    told->faults[told->count++] = *fault;
+}
+
+/* Everything told, which must agree with the result. */
+static struct told faults_of(void)
+{
+    struct told told = {.count = 0};
+    struct verify_result result = {0};
+    const struct verify_options options = {.fault = keep_fault, .context = &told};
+    EXPECT_OK(query_verify(fixture_dir, &options, &result, &test_error));
+    cr_assert_eq(result.fault_count, told.count);
+    cr_assert_eq(result.ok, told.count == 0);
+    if (told.count > 0) {
+        cr_assert_str_eq(told.faults[0].text, result.fault.text);
+        cr_assert_eq(told.faults[0].offset_bytes, result.fault.offset_bytes);
+    }
+    return told;
+}
+
+/* Offsets of the frames of a segment. */
+static size_t frames_of(size_t segment, uint64_t ret_offsets[256])
+{
+    struct journal_reader *reader = NULL;
+    struct journal_point point;
+    struct frame frame;
+    int fd = -1;
+    size_t count = 0;
+    EXPECT_OK(dir_open(fixture_dir, false, &fd, &test_error));
+    EXPECT_OK(journal_reader_open(fd, &mem_libc, &reader, &test_error));
+    journal_reader_begin(reader, &point);
+    while (journal_reader_next(reader, &point, &frame, &test_error) == SETTLE_OK)
+        if (frame.position / SMALL == segment)
+            ret_offsets[count++] = frame.position % SMALL;
+    journal_reader_close(reader);
+    file_close(fd);
+    return count;
+}
+
+Test(query_verify, every_damaged_frame_is_counted_and_named, FIXTURE)
+{
+    uint64_t offsets[256];
+    char path[TEMPDIR_PATH_BYTES];
+    fill_segments(150);
+    size_t count = frames_of(1, offsets);
+    cr_assert_gt(count, 12);
+    fixture_path("journal", ".seg", 1, path);
+    fixture_flip(path, (long)offsets[2] + 70, 1); /* a record */
+    fixture_flip(path, (long)offsets[5] + 20, 1); /* a header */
+    fixture_flip(path, (long)offsets[9] + 70, 1); /* two neighbours */
+    fixture_flip(path, (long)offsets[10] + 70, 1);
+    struct told told = faults_of();
+    cr_assert_eq(told.count, 4);
+    static const size_t damaged[] = {2, 5, 9, 10};
+    for (size_t i = 0; i < 4; i++) {
+        cr_expect_geq(told.faults[i].offset_bytes, offsets[damaged[i]], "fault %zu", i);
+        cr_expect_lt(told.faults[i].offset_bytes, offsets[damaged[i] + 1], "fault %zu", i);
+        cr_expect_not_null(strstr(told.faults[i].file, strrchr(path, '/') + 1));
+        cr_expect(i == 0 || told.faults[i].seq >= told.faults[i - 1].seq, "fault %zu: seq %lu", i,
+                  (unsigned long)told.faults[i].seq);
+    }
+}
+
+Test(query_verify, damage_in_several_segments_is_counted, FIXTURE)
+{
+    uint64_t offsets[256];
+    char first[TEMPDIR_PATH_BYTES], second[TEMPDIR_PATH_BYTES], third[TEMPDIR_PATH_BYTES];
+    fill_segments(150);
+    frames_of(0, offsets);
+    fixture_path("journal", ".seg", 0, first);
+    fixture_path("journal", ".seg", 1, second);
+    fixture_path("journal", ".seg", 2, third);
+    fixture_flip(first, (long)offsets[3] + 70, 1);
+    fixture_flip(second, 600, 1);
+    fixture_flip(third, 600, 1);
+    fixture_flip(third, SMALL - 1, 1); /* behind its last frame */
+    cr_assert_eq(faults_of().count, 4);
+}
+
+Test(query_verify, a_damaged_header_of_a_segment_does_not_hide_its_frames, FIXTURE)
+{
+    char first[TEMPDIR_PATH_BYTES], second[TEMPDIR_PATH_BYTES];
+    fill_segments(150);
+    fixture_path("journal", ".seg", 0, first);
+    fixture_path("journal", ".seg", 1, second);
+    fixture_flip(first, 60, 1);
+    cr_assert_eq(faults_of().count, 1);
+    fixture_flip(second, 600, 1);
+    struct told told = faults_of();
+    cr_assert_eq(told.count, 2);
+    cr_assert_not_null(strstr(told.faults[1].file, strrchr(second, '/') + 1), "%s", told.faults[1].file);
+}
+
+Test(query_verify, a_missing_segment_is_one_fault_and_does_not_hide_another, FIXTURE)
+{
+    char second[TEMPDIR_PATH_BYTES], third[TEMPDIR_PATH_BYTES];
+    fill_segments(150);
+    fixture_path("journal", ".seg", 1, second);
+    fixture_path("journal", ".seg", 2, third);
+    cr_assert_eq(unlink(second), 0);
+    cr_assert_eq(faults_of().count, 1);
+    fixture_flip(third, 600, 1);
+    cr_assert_eq(faults_of().count, 2);
+}
+
+Test(query_verify, a_stretch_of_zeros_is_one_fault, FIXTURE)
+{
+    static const char zeros[2000];
+    uint64_t offsets[256];
+    char path[TEMPDIR_PATH_BYTES];
+    fill_segments(150);
+    frames_of(1, offsets);
+    fixture_path("journal", ".seg", 1, path);
+    FILE *file = fopen(path, "r+b");
+    cr_assert_not_null(file);
+    cr_assert_eq(fseek(file, (long)offsets[4], SEEK_SET), 0);
+    cr_assert_eq(fwrite(zeros, 1, sizeof zeros, file), sizeof zeros);
+    cr_assert_eq(fclose(file), 0);
+    struct told told = faults_of();
+    cr_assert_eq(told.count, 1);
+    cr_assert_eq(told.faults[0].offset_bytes, offsets[4]);
+}
+
+/* A frame that is whole and lies, and a damaged one behind it. */
+Test(query_verify, a_disagreement_and_damage_behind_it_are_two, FIXTURE)
+{
+    struct forge forge;
+    char path[TEMPDIR_PATH_BYTES];
+    settle_event event = fixture_transfer(SETTLE_DEPOSIT, 5, 7, 2, 100);
+    forge_begin(&forge, 65536);
+    forge_frame_begin(&forge);
+    forge_asset(&forge, &fixture_usdt);
+    forge_consumed(&forge, &event);
+    forge_rejected(&forge, SETTLE_REASON_SELF_TRADE);
+    forge_frame_end(&forge);
+    uint64_t second = 0;
+    for (int i = 0; i < 3; i++) {
+        event.ts_ms++;
+        forge_frame_begin(&forge);
+        second = i == 1 ? forge.buffer.frame.position : second;
+        forge_consumed(&forge, &event);
+        forge_rejected(&forge, SETTLE_REASON_SELF_TRADE);
+        forge_frame_end(&forge);
+    }
+    forge_end(&forge);
+    struct told told = faults_of();
+    cr_assert_eq(told.count, 1);
+    cr_assert_eq(told.faults[0].seq, 1);
+    fixture_path("journal", ".seg", 0, path);
+    fixture_flip(path, (long)second + 70, 1);
+    told = faults_of();
+    cr_assert_eq(told.count, 2);
+    cr_assert_eq(told.faults[1].seq, 3);
+}
+
+/* Each flip of the middle of a journal is one fault, wherever it is. */
+Test(query_verify, one_flipped_bit_is_one_fault, FIXTURE)
+{
+    uint64_t offsets[256];
+    char path[TEMPDIR_PATH_BYTES];
+    fill_segments(150);
+    size_t count = frames_of(1, offsets);
+    fixture_path("journal", ".seg", 1, path);
+    for (uint64_t offset = offsets[0]; offset < offsets[count - 1]; offset += 37) {
+        fixture_flip(path, (long)offset, (unsigned char)(1 << offset % 8));
+        cr_assert_eq(faults_of().count, 1, "byte %lu", (unsigned long)offset);
+        fixture_flip(path, (long)offset, (unsigned char)(1 << offset % 8));
+    }
+    cr_assert_eq(faults_of().count, 0);
+}
+
+/* ---- Progress ---- */
+
+struct steps {
+    uint64_t calls, events, stop_at;
+};
+
+static bool count_steps(void *context, const struct verify_progress *progress)
+{
+    struct steps *steps = context;
+    cr_assert_geq(progress->events, steps->events);
+    cr_assert(progress->bytes_total == 0 || progress->bytes_done <= progress->bytes_total);
+    steps->events = progress->events;
+    return ++steps->calls != steps->stop_at;
+}
+
+Test(query_verify, progress_is_told_and_may_stop_it, FIXTURE)
+{
+    struct steps steps = {.calls = 0};
+    const struct verify_options options = {.go_on = count_steps, .context = &steps};
+    struct verify_result result = {0};
+    fill_segments(20);
+    EXPECT_OK(query_verify(fixture_dir, &options, &result, &test_error));
+    cr_assert(result.ok && !result.was_stopped);
+    cr_assert_eq(steps.calls, result.counts.frames);
+    cr_assert_eq(steps.events, 20);
+    steps = (struct steps){.stop_at = 5};
+    EXPECT_OK(query_verify(fixture_dir, &options, &result, &test_error));
+    cr_assert(result.was_stopped && !result.ok && result.fault_count == 0);
+    cr_assert_eq(steps.calls, 5);
+    cr_assert_lt(result.counts.events, 20);
+}
+
 /* ---- The store against the journal ---- */
 
 static void change_account(struct store_copy *copy)
@@ -273,6 +486,30 @@ static void change_asset(struct store_copy *copy)
 static void lose_asset(struct store_copy *copy)
 {
     copy->asset_count--;
+}
+
+static void lose_arrival(struct store_copy *copy)
+{
+    copy->arrival_count--;
+}
+
+static void add_arrival(struct store_copy *copy)
+{
+    copy->arrivals[copy->arrival_count] = copy->arrivals[0];
+    copy->arrivals[copy->arrival_count++].position += 8;
+}
+
+static void move_arrival(struct store_copy *copy)
+{
+    copy->arrivals[0].position += 8;
+}
+
+/* Three of them, each a fault. */
+static void change_much(struct store_copy *copy)
+{
+    change_account(copy);
+    change_asset(copy);
+    lose_arrival(copy);
 }
 
 static void change_nothing(struct store_copy *copy)
@@ -343,6 +580,27 @@ Test(query_verify, another_asset_in_the_store_is_found, FIXTURE)
 Test(query_verify, an_asset_too_few_in_the_store_is_found, FIXTURE)
 {
     expect_store_differs(lose_asset, "lacks an asset");
+}
+
+Test(query_verify, a_later_arrival_too_few_in_the_store_is_found, FIXTURE)
+{
+    expect_store_differs(lose_arrival, "later arrivals");
+}
+
+Test(query_verify, a_later_arrival_too_many_in_the_store_is_found, FIXTURE)
+{
+    expect_store_differs(add_arrival, "later arrivals");
+}
+
+Test(query_verify, a_later_arrival_at_another_position_in_the_store_is_found, FIXTURE)
+{
+    expect_store_differs(move_arrival, "later arrivals");
+}
+
+Test(query_verify, every_difference_of_the_store_is_counted, FIXTURE)
+{
+    expect_store_differs(change_much, "user 8 asset 1");
+    cr_assert_eq(verify().fault_count, 3);
 }
 
 /* Damage that a checksum finds, wherever it lies in the store: told, or harmless, never a crash. */

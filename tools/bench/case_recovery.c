@@ -105,7 +105,7 @@ static settle_status verify(struct bench *bench, const char *path, settle_error 
 {
     struct verify_result result;
     uint64_t started = bench_now_ns();
-    settle_status status = query_verify(path, &result, error);
+    settle_status status = query_verify(path, NULL, &result, error);
     if (status != SETTLE_OK)
         return status;
     if (!result.ok) {

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "tools/svg.h"
+
 #define WIDTH 960
 #define LABELS_WIDTH 350
 #define NOTES_WIDTH 150
@@ -11,25 +13,10 @@
 #define ROW 24
 #define FOOT 34
 
-/* XML's five, and no control characters, which it does not allow. */
-static void text(struct out *out, const char *words)
-{
-    for (; *words != '\0'; words++) {
-        switch (*words) {
-        case '&': out_text(out, "&amp;"); break;
-        case '<': out_text(out, "&lt;"); break;
-        case '>': out_text(out, "&gt;"); break;
-        case '"': out_text(out, "&quot;"); break;
-        case '\'': out_text(out, "&apos;"); break;
-        default: out_bytes(out, (unsigned char)*words < ' ' ? "?" : words, 1);
-        }
-    }
-}
-
 static void text_at(struct out *out, const char *class, double x, double y, const char *words)
 {
     out_format(out, "<text class=\"%s\" x=\"%.1f\" y=\"%.1f\">", class, x, y);
-    text(out, words);
+    svg_words(out, words);
     out_text(out, "</text>\n");
 }
 
@@ -45,25 +32,6 @@ static void decades(const struct chart_bar *bars, size_t count, int *ret_low, in
     *ret_high = (int)ceil(log10(high));
     if (*ret_high == *ret_low)
         ++*ret_high;
-}
-
-static void head(struct out *out, unsigned height, const char *title, const char *subtitle)
-{
-    out_format(out,
-               "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %u\" width=\"%d\" height=\"%u\" "
-               "font-family=\"system-ui, sans-serif\" font-size=\"13\" role=\"img\">\n<title>",
-               WIDTH, height, WIDTH, height);
-    text(out, title);
-    out_text(out, "</title>\n<style>\n"
-                  ".page{fill:#ffffff}.title{fill:#1a1a1a;font-size:18px;font-weight:600}\n"
-                  ".label{fill:#1a1a1a;text-anchor:end}.note{fill:#1a1a1a}.small{fill:#5f6368}\n"
-                  ".tick{fill:#5f6368;text-anchor:middle}.grid{stroke:#dadce0}.bar{fill:#2f6fb3}\n"
-                  "@media (prefers-color-scheme: dark){\n"
-                  ".page{fill:#16181c}.title,.label,.note{fill:#e8eaed}.small,.tick{fill:#9aa0a6}\n"
-                  ".grid{stroke:#3c4043}.bar{fill:#7fb2e6}}\n</style>\n");
-    out_format(out, "<rect class=\"page\" width=\"%d\" height=\"%u\"/>\n", WIDTH, height);
-    text_at(out, "title", 16, 28, title);
-    text_at(out, "small", 16, 50, subtitle);
 }
 
 static void scale(struct out *out, int low, int high, double bottom)
@@ -86,7 +54,7 @@ void chart_print(struct out *out, const char *title, const char *subtitle, const
     double bottom = HEAD + (double)ROW * (double)count;
     if (count > 0)
         decades(bars, count, &low, &high);
-    head(out, (unsigned)bottom + FOOT, title, subtitle);
+    svg_begin(out, WIDTH, (unsigned)bottom + FOOT, title, subtitle, ".bar{fill:#2f6fb3}", ".bar{fill:#7fb2e6}");
     scale(out, low, high, bottom);
     for (size_t i = 0; i < count; i++) {
         double y = HEAD + (double)ROW * (double)i;
@@ -96,5 +64,5 @@ void chart_print(struct out *out, const char *title, const char *subtitle, const
                    LABELS_WIDTH, y + 2, fmax(length, 1), ROW - 6);
         text_at(out, "note", LABELS_WIDTH + fmax(length, 1) + 6, y + 15, bars[i].note);
     }
-    out_text(out, "</svg>\n");
+    svg_end(out);
 }

@@ -6,7 +6,7 @@ mkdir bin
 ln -s "$SETTLECTL" bin/settlectl
 PATH=$PWD/bin:$PATH
 
-# What the examples find: a stream with the user and the event they name, and a statement of its balances.
+# What the examples find: a stream with the user and the event they name, and a statement of its latest events.
 {
     echo '{"type":"deposit","ts":1733856600000,"user":1001,"asset":"USDT","amount":"1000.5"}'
     for ((ts = 1; ts <= 1200; ts++)); do
@@ -14,7 +14,7 @@ PATH=$PWD/bin:$PATH
     done
 } >events.ndjson
 printf 'type,ts,user,asset,amount\ndeposit,7,1002,USDT,3.25\n' | gzip >events.csv.gz
-printf 'user,asset,balance\n1001,USDT,1000.5\n1001,BTC,600\n1002,USDT,3.25\n' >statement.csv
+printf 'event_id,type,user,asset,amount\ndeposit_1001_2_1733856600000,deposit,1001,USDT,1000.5\n' >december.csv
 
 ran=0
 run() { # COMMAND LINE
@@ -62,7 +62,6 @@ examples pages/man1/settlectl.1 | grep -v -e bench >lines
 for command in $(settlectl help --json | jq -r .command); do
     [ ! -e "$SETTLE_SOURCE_DIR/docs/man/settlectl-$command.1" ] || sed -i "/settlectl .*$command/d" lines
 done
-sed -i /1002/d statement.csv # of an input that only settlectl-ingest(1) reads
 while IFS= read -r line; do
     run "$line"
 done <lines

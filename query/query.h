@@ -207,6 +207,68 @@ SETTLE_CHECKED settle_status query_verify(const char *directory, const struct ve
 SETTLE_CHECKED settle_status query_copy(const char *directory, const char *into, uint64_t until_seq,
                                         settle_error *error);
 
+/* ---- Seals and proofs: docs/seals.md ----------------------------------------------------------------------------- */
+
+#define SEAL_TEXT_MAX 4096
+#define SEAL_HASH_TEXT_BYTES 45 /* base64 of 32 bytes, terminated */
+
+/* A new Ed25519 key at `path`, mode 0600, and "{path}.pub". SETTLE_E_EXISTS: one of them is there. SETTLE_E_INVALID:
+ * `path` lies inside the data directory. */
+SETTLE_CHECKED settle_status query_seal_key(const char *directory, const char *path, settle_error *error);
+
+struct seal_options {
+    const char *key_path; /* the private key */
+    const char *output;   /* write the seal there and nothing into the data directory; NULL: into DIR/seals */
+    bool check;           /* hash the journal from its first frame, not from the seal before */
+};
+struct seal_result {
+    bool is_new;       /* false: the newest seal is of this very state, and it is the answer */
+    bool is_resumed;   /* what was sealed before was not read again */
+    char file[4096];   /* where it lies */
+    uint64_t size;     /* the last sealed seq */
+    uint64_t position; /* behind the last sealed frame */
+    uint64_t time_us;  /* of the journal */
+    uint64_t new_events;
+    char root[SEAL_HASH_TEXT_BYTES], frames[SEAL_HASH_TEXT_BYTES];
+    char previous[SEAL_HASH_TEXT_BYTES]; /* "" for the first */
+    char verifier[128];                  /* the key as tools for signed notes want it */
+    char text[SEAL_TEXT_MAX + 1];
+};
+/*
+ * Seals what is durable when the call begins, beside a writer too. SETTLE_E_CONFLICT: the journal is not what the
+ * seal before says, or was rolled back. SETTLE_E_BUSY: another process is sealing. SETTLE_E_ACCESS: others may read the
+ * key.
+ */
+SETTLE_CHECKED settle_status query_seal(const char *directory, const struct seal_options *options,
+                                        struct seal_result *ret_result, settle_error *error);
+
+struct seal_verdict {
+    bool ok, is_signed;
+    uint64_t size, position, time_us; /* the seal's */
+    char difference[320];             /* "" when ok */
+    /* Where it differs, as far as the seals in the directory tell: behind the one and not behind the other. */
+    uint64_t agrees_until_seq, differs_until_seq;
+    char agrees_with[64]; /* that seal's name; "": none */
+};
+/* The journal as it is against a seal. A difference is an answer, not an error. */
+SETTLE_CHECKED settle_status query_seal_verify(const char *directory, const char *seal_path, const char *key_path,
+                                               struct seal_verdict *ret_verdict, settle_error *error);
+
+struct proof {
+    char *text; /* one line of JSON, malloc'd */
+    size_t bytes;
+};
+void proof_free(struct proof *proof); /* also of a zeroed struct */
+/* That an event is among those of a seal. SETTLE_E_NOT_FOUND: no such event, or it came behind the seal.
+ * SETTLE_E_CONFLICT: the journal is not what was sealed. */
+SETTLE_CHECKED settle_status query_prove(const char *directory, settle_text event_id, const char *seal_path,
+                                         struct proof *ret_proof, settle_error *error);
+/* That the events of one seal are the first of another one. */
+SETTLE_CHECKED settle_status query_prove_consistency(const char *directory, const char *old_path, const char *new_path,
+                                                     struct proof *ret_proof, settle_error *error);
+/* Writes a new file, durable when it returns. SETTLE_E_EXISTS. */
+SETTLE_CHECKED settle_status query_write_new(const char *path, const char *text, size_t bytes, settle_error *error);
+
 /* ---- What is in the files ---------------------------------------------------------------------------------------- */
 
 struct inspect_segment {

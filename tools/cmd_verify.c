@@ -1,4 +1,7 @@
-/* cmd_verify.c — `settlectl verify`: a verdict, the first fault, and how many there are. */
+/*
+ * cmd_verify.c — `settlectl verify`: a verdict, the first fault, and how many there are; with --seal also whether the journal
+ * is what was sealed.
+ */
 #include <string.h>
 
 #include "query/query.h"
@@ -52,11 +55,44 @@ static void take_fault(void *context, const settle_error *fault)
         job->kept[job->kept_count++] = *fault;
 }
 
-static void show_json(struct job *job, const struct verify_result *result)
+static void seal_json(struct json *json, const struct seal_verdict *seal)
+{
+    json_object(json, "seal");
+    json_bool(json, "ok", seal->ok);
+    json_bool(json, "signed", seal->is_signed);
+    json_u64(json, "seq", seal->size);
+    json_u64(json, "position", seal->position);
+    json_time_us(json, "time", seal->time_us);
+    if (!seal->ok) {
+        json_string(json, "difference", seal->difference);
+        json_u64(json, "agrees_until_seq", seal->agrees_until_seq);
+        json_string(json, "agrees_with", seal->agrees_with[0] != '\0' ? seal->agrees_with : NULL);
+        json_u64(json, "differs_until_seq", seal->differs_until_seq);
+    }
+    json_object_end(json);
+}
+
+static void seal_text(struct out *out, const struct seal_verdict *seal)
+{
+    char time[PRINT_TIME_BYTES];
+    if (seal->ok) {
+        out_format(out, "sealed: the journal up to seq %llu, %s, is what was sealed\n", (unsigned long long)seal->size,
+                   print_time_us(seal->time_us, time));
+        return;
+    }
+    out_format(out, "NOT as sealed: %s\n", seal->difference);
+    if (seal->is_signed && seal->differs_until_seq > seal->agrees_until_seq && seal->agrees_until_seq > 0)
+        out_format(out, "  the events up to seq %llu are those of %s: what differs lies behind them, up to seq %llu\n",
+                   (unsigned long long)seal->agrees_until_seq, seal->agrees_with,
+                   (unsigned long long)seal->differs_until_seq);
+}
+
+/* `seal` NULL: none was asked about. */
+static void show_json(struct job *job, const struct verify_result *result, const struct seal_verdict *seal)
 {
     struct json json = json_on(&job->invocation->out);
     json_object(&json, NULL);
-    json_bool(&json, "ok", result->ok);
+    json_bool(&json, "ok", result->ok && (seal == NULL || seal->ok));
     json_u64(&json, "segments", result->counts.segments);
     json_u64(&json, "frames", result->counts.frames);
     json_u64(&json, "records", result->counts.records);
@@ -78,6 +114,8 @@ static void show_json(struct job *job, const struct verify_result *result)
         }
         json_array_end(&json);
     }
+    if (seal != NULL)
+        seal_json(&json, seal);
     json_object_end(&json);
     json_line_end(&json);
 }
@@ -142,22 +180,32 @@ static settle_status show_text(struct job *job, const struct verify_result *resu
 
 int cmd_verify(struct invocation *inv)
 {
+    const char *path = invocation_option(inv, OPTION_SEAL), *key = invocation_option(inv, OPTION_PUBLIC_KEY);
     struct verify_result result = {0};
+    struct seal_verdict verdict = {.ok = false}, *seal = path != NULL ? &verdict : NULL;
     settle_error error = {0};
+    if ((path == NULL) != (key == NULL))
+        return report_usage(inv, "verify takes --seal FILE and --public-key FILE together");
     struct job job = {.invocation = inv, .shows_progress = progress_is_wanted(inv), .started_us = progress_now_us()};
     const struct verify_options options = {take_fault, go_on, &job};
     job.shown_us = job.started_us;
     stop_watch();
-    settle_status status = query_verify(inv->directory, &options, &result, &error);
+    settle_status status = seal != NULL ? query_seal_verify(inv->directory, path, key, seal, &error) : SETTLE_OK;
+    if (status == SETTLE_OK)
+        status = query_verify(inv->directory, &options, &result, &error);
     if (job.shows_progress)
         progress_wipe();
     if (status == SETTLE_OK && !result.was_stopped && inv->as_json)
-        show_json(&job, &result);
+        show_json(&job, &result, seal);
     else if (status == SETTLE_OK && !result.was_stopped)
         status = show_text(&job, &result);
     if (status != SETTLE_OK)
         return report_error(inv, status, &error);
     if (result.was_stopped)
         return EXIT_SIGNAL + (int)*stop_flag();
-    return result.ok ? EXIT_DONE : EXIT_CORRUPT;
+    if (seal != NULL && !inv->as_json)
+        seal_text(&inv->out, seal);
+    if (!result.ok)
+        return EXIT_CORRUPT;
+    return seal == NULL || seal->ok ? EXIT_DONE : EXIT_NEGATIVE;
 }

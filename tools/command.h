@@ -58,6 +58,11 @@ enum option_id {
     OPTION_FRAME,
     OPTION_SEQ,
     OPTION_HEX,
+    OPTION_NEW_KEY,
+    OPTION_KEY,
+    OPTION_PUBLIC_KEY,
+    OPTION_SEAL,
+    OPTION_CONSISTENCY,
 };
 
 struct option {
@@ -156,8 +161,10 @@ int cmd_ingest(struct invocation *invocation);
 int cmd_init(struct invocation *invocation);
 int cmd_inspect(struct invocation *invocation);
 int cmd_logs(struct invocation *invocation);
+int cmd_prove(struct invocation *invocation);
 int cmd_reconcile(struct invocation *invocation);
 int cmd_replay(struct invocation *invocation);
+int cmd_seal(struct invocation *invocation);
 int cmd_stats(struct invocation *invocation);
 int cmd_stuck(struct invocation *invocation);
 int cmd_tail(struct invocation *invocation);

@@ -23,7 +23,8 @@ const struct option option_table[] = {
     {OPTION_RESUME, 0, "resume", NULL, "go on behind the last journalled position of each source"},
     {OPTION_UNTIL_SEQ, 0, "until-seq", "N", "stop after the event with this sequence number"},
     {OPTION_INTO, 0, "into", "DIR", "write what was replayed as a new data directory"},
-    {OPTION_CHECK, 0, "check", NULL, "compare with the live store and every recorded balance"},
+    {OPTION_CHECK, 0, "check", NULL,
+     "replay: compare with the live store and every recorded balance; seal: hash what was sealed before again"},
     {OPTION_AT_SEQ, 0, "at-seq", "N", "as it was behind the event with this sequence number"},
     {OPTION_AT, 0, "at", "TIME", "as it was then: RFC 3339, milliseconds since 1970, or -30s, -15m, -1h, -2d, -1w"},
     {OPTION_PREFIX, 0, "prefix", "TEXT", "list the event ids that begin so"},
@@ -38,7 +39,8 @@ const struct option option_table[] = {
      "tail: settle (default), ecs, otlp; export: hledger, csv, events; ingest: ndjson (default), csv; help: text, man"},
     {OPTION_DAY, 0, "day", "YYYY-MM-DD", "this day alone (UTC)"},
     {OPTION_DIRECTORY, 0, "directory", "DIR", "measure below this directory (default: where the data directory is)"},
-    {OPTION_OUTPUT, 'o', "output", "FILE.svg", "write a drawing as SVG: the bar chart of bench, the plot of history (- is standard output)"},
+    {OPTION_OUTPUT, 'o', "output", "FILE",
+     "seal, prove: write it there, where nothing is yet; bench, history --plot: the drawing, as SVG (- is standard output)"},
     {OPTION_EVENTS, 0, "events", "N", "events of the largest cases (default 1000000, with --quick 100000)"},
     {OPTION_RUNS, 0, "runs", "N", "how often each case is run (default 3)"},
     {OPTION_SET, 0, "set", "NAME=VALUE", "a setting for this run; may be repeated; settlectl config lists them"},
@@ -47,6 +49,11 @@ const struct option option_table[] = {
     {OPTION_SEQ, 0, "seq", "N", "the event with this sequence number, and its frame"},
     {OPTION_HEX, 0, "hex", NULL, "the bytes too"},
     {OPTION_PLOT, 0, "plot", NULL, "draw the balance over time instead of printing rows"},
+    {OPTION_NEW_KEY, 0, "new-key", "FILE", "make a key: the private half in FILE, the public half in FILE.pub"},
+    {OPTION_KEY, 0, "key", "FILE", "the private key to sign with, outside the data directory and for its owner alone"},
+    {OPTION_PUBLIC_KEY, 0, "public-key", "FILE", "the public key that the seal must be signed by"},
+    {OPTION_SEAL, 0, "seal", "FILE", "the seal"},
+    {OPTION_CONSISTENCY, 0, "consistency", NULL, "prove that one seal's events are the first of another one's"},
 };
 const size_t option_count = sizeof option_table / sizeof option_table[0];
 

@@ -138,14 +138,45 @@ const struct command command_table[] = {
     },
     {
         .name = "verify",
+        .options = {OPTION_SEAL, OPTION_PUBLIC_KEY},
         .run = cmd_verify,
         .summary = "check everything that can be checked",
         .details = "Checks every checksum, the chain, the sequence, conservation, every outcome against the rules,\n"
                    "and the store against the journal. Names the first fault with its segment, offset and sequence\n"
                    "number, and says how many there are; exit status 3 then. Behind the first fault in the journal\n"
                    "every further damaged frame and segment is found; balances and the store are not known there.\n"
-                   "A torn frame at the very end, as a crash leaves it, is counted and is no fault.",
+                   "A torn frame at the very end, as a crash leaves it, is counted and is no fault.\n"
+                   "With --seal and --public-key the journal is compared with a seal as well: its signature, the\n"
+                   "hash of every frame it covers, the tree of events; exit status 1 where they differ.",
         .example = "settlectl -D bank verify",
+    },
+    {
+        .name = "seal",
+        .options = {OPTION_NEW_KEY, OPTION_KEY, OPTION_OUTPUT, OPTION_CHECK},
+        .run = cmd_seal,
+        .summary = "sign what the journal says up to now",
+        .details = "Prints a seal: the last event's number, the root of the Merkle tree of all events and the hash\n"
+                   "of all frames, signed with --key. Keeps it in DIR/seals, or writes it to --output instead. Goes\n"
+                   "on from the newest seal by the same key, with which the journal must still agree; exit status 1\n"
+                   "and no seal where it does not. A seal counts once a copy of it lies where nobody who can write\n"
+                   "the data directory can take it back: docs/seals.md says what it finds and what not. --new-key\n"
+                   "makes a key and does nothing else.",
+        .example = "settlectl seal --new-key bank.pem && settlectl -D bank seal --key bank.pem",
+    },
+    {
+        .name = "prove",
+        .arguments = "EVENT_ID | OLD.seal NEW.seal",
+        .argument_min = 1,
+        .argument_max = 2,
+        .options = {OPTION_SEAL, OPTION_CONSISTENCY, OPTION_OUTPUT},
+        .run = cmd_prove,
+        .summary = "prove an event, or one seal's history in another",
+        .details = "Prints a proof as one line of JSON that settle-check-proof checks without the journal and without\n"
+                   "this program: that an event, with its amounts, its outcome and what it did, is among those of\n"
+                   "the --seal; or, with --consistency, that the events of the older seal are the first of the\n"
+                   "newer one, unchanged. Reads the journal from its beginning. Exit status 1 when the event is\n"
+                   "unknown or not sealed yet, or the journal is not what was sealed.",
+        .example = "settlectl -D bank prove trade_T-1 --seal bank.seal --output proof.json",
     },
     {
         .name = "inspect",

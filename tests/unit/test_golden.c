@@ -14,6 +14,8 @@
 #include <string.h>
 
 #include "journal/base/bytes.h"
+#include "journal/seal/seal.h"
+#include "journal/seal/sealing.h"
 #include "tests/lib/expect.h"
 #include "tests/lib/journal_builder.h"
 #include "tests/lib/journal_files.h"
@@ -353,5 +355,35 @@ Test(golden, a_writer_goes_on_behind_it)
     journal_scan(data_fd, &scan);
     cr_assert_eq(scan.status, SETTLE_OK);
     cr_assert_eq(scan.frame_count, GOLDEN_FRAMES + 1);
+    end();
+}
+
+/* Computed from docs/seals.md by another program: a seal made today must hold for ever. */
+Test(golden, its_seal_is_the_same_for_ever)
+{
+    begin();
+    golden_place();
+    struct journal_reader *reader = NULL;
+    struct journal_point point;
+    struct frame frame;
+    struct sealing sealing;
+    char text[SEAL_DIGEST_TEXT_BYTES];
+    EXPECT_OK(journal_reader_open(data_fd, &mem_libc, &reader, &test_error));
+    journal_reader_begin(reader, &point);
+    sealing_init(&sealing, journal_reader_id(reader), &point, &mem_libc);
+    while (journal_reader_next(reader, &point, &frame, &test_error) == SETTLE_OK)
+        EXPECT_OK(sealing_add(&sealing, &frame, &point, NULL, NULL, &test_error));
+    cr_assert_eq(sealing.tree.size, 18);
+    cr_assert_eq(sealing.point.position, 17408);
+    cr_assert_eq(sealing.point.time_us, UINT64_C(1733886600000001));
+    struct digest root = merkle_root(&sealing.tree), assets = sealing_assets(&sealing);
+    seal_digest_text(&root, text);
+    cr_assert_str_eq(text, "3eCwxzCKw3AwhQMB8DDS3bh5nt38hEFOxLf7ZIK7HMQ=");
+    seal_digest_text(&sealing.frames, text);
+    cr_assert_str_eq(text, "zhrwbv5eRhCC0Qj2LPLil69kEQvLQMoRHcFm3oHxQo8=");
+    seal_digest_text(&assets, text);
+    cr_assert_str_eq(text, "p8VzIgNPjsRPFV7/Yj3bxQnXgfWCH01v0Gl11Y0f/Sk=");
+    sealing_deinit(&sealing);
+    journal_reader_close(reader);
     end();
 }

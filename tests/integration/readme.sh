@@ -15,7 +15,7 @@ example() {
 mkdir -p build
 ln -s "$(dirname "$SETTLECTL")" build/release
 
-example 'A file or a pipe.' >pipe.sh
+example 'From a file or a pipe.' >pipe.sh
 head -1 pipe.sh | grep -q 'SETTLE_DATA=' || fail 'the first example does not choose a directory'
 eval "$(head -1 pipe.sh)"
 sed -i 1d pipe.sh
@@ -32,3 +32,13 @@ example 'A log.' >log.sh
 expect_status 0 bash -euo pipefail log.sh
 grep -q '"event": "DEPOSIT_CONSUMED"' out || fail 'no line of a deposit'
 grep -q '^ok$' out || fail 'logs verify is not ok'
+
+example 'From the journal: rebuild, explain, prove.' >journal.sh
+grep -q verify journal.sh || fail 'no example of the journal in the README'
+expect_status 0 bash -euo pipefail journal.sh
+
+example 'An auditor.' >auditor.sh
+grep -q settle-check-proof auditor.sh || fail 'no example of a proof in the README'
+mkdir home
+expect_status 0 env HOME="$PWD/home" bash -euo pipefail auditor.sh
+grep -q deposit_1001_2_1733856600000 out || fail 'the proof is not told'

@@ -441,3 +441,34 @@ const char *store_meta_decode(struct store_bytes value, struct store_meta *ret_m
     memcpy(ret_meta->bounds.text, v + 112, sizeof(ret_meta->bounds.text));
     return NULL;
 }
+
+/* ---- Which table an entry belongs to ---------------------------------------------------------------------------------- */
+
+bool store_key_is_of(enum store_table table, struct store_bytes key)
+{
+    const uint8_t kind = *(const uint8_t *)key.at;
+    switch (table) {
+    case STORE_ACCOUNTS: return key.count == STORE_ACCOUNT_KEY_BYTES;
+    case STORE_NATURAL_IDS: return key.count == STORE_NATURAL_KEY_BYTES && kind == KEY_NATURAL;
+    case STORE_TEXT_IDS: return key.count >= 2 && key.count <= STORE_ID_KEY_BYTES_MAX && kind == KEY_TEXT;
+    case STORE_ARRIVALS: return key.count == STORE_ARRIVAL_KEY_BYTES;
+    case STORE_ASSETS: return key.count == STORE_ASSET_KEY_BYTES;
+    case STORE_SOURCES: return key.count >= 2 && (kind == NAME_SHORT || kind == NAME_LONG);
+    case STORE_META: return key.count == sizeof(STORE_META_KEY) - 1;
+    default: return false;
+    }
+}
+
+bool store_entry_is_of(enum store_table table, const struct store_entry *entry)
+{
+    static const size_t bytes[STORE_TABLE_COUNT] = {
+        [STORE_ACCOUNTS] = STORE_ACCOUNT_VALUE_BYTES, [STORE_NATURAL_IDS] = STORE_ID_VALUE_BYTES,
+        [STORE_TEXT_IDS] = STORE_ID_VALUE_BYTES,      [STORE_ARRIVALS] = STORE_ARRIVAL_VALUE_BYTES,
+        [STORE_ASSETS] = STORE_ASSET_VALUE_BYTES,     [STORE_META] = STORE_META_VALUE_BYTES,
+    };
+    const size_t count = entry->value.count;
+    if (!store_key_is_of(table, entry->key))
+        return false;
+    return table == STORE_SOURCES ? count >= 16 + STORE_CRC_BYTES && count <= STORE_SOURCE_VALUE_BYTES_MAX
+                                  : count == bytes[table];
+}

@@ -11,6 +11,17 @@
 
 #define STORE_FORMAT_VERSION 2u
 
+enum store_table {
+    STORE_ACCOUNTS,
+    STORE_NATURAL_IDS,
+    STORE_TEXT_IDS,
+    STORE_ARRIVALS,
+    STORE_ASSETS,
+    STORE_SOURCES,
+    STORE_META,
+    STORE_TABLE_COUNT,
+};
+
 enum {
     STORE_CRC_BYTES = 4, /* at the end of every value */
 
@@ -73,6 +84,10 @@ const char *store_source_decode(struct store_bytes key, struct store_bytes value
 uint32_t store_meta_version(struct store_bytes value);
 void store_meta_encode(const struct store_meta *meta, uint8_t ret_value[STORE_META_VALUE_BYTES]);
 const char *store_meta_decode(struct store_bytes value, struct store_meta *ret_meta);
+
+/* Whether a key, and an entry by the lengths of both, can be one of a table's: no table's are like another's. */
+bool store_key_is_of(enum store_table table, struct store_bytes key);
+bool store_entry_is_of(enum store_table table, const struct store_entry *entry);
 
 /* The order of keys: < 0, 0, > 0. */
 int store_key_order(struct store_bytes a, struct store_bytes b);

@@ -15,17 +15,6 @@
 /* Address space, not disk space: a store that outgrows it costs a pause of all snapshots (see store.c). */
 #define STORE_MAP_BYTES ((size_t)64 << 30)
 
-enum store_table {
-    STORE_ACCOUNTS,
-    STORE_NATURAL_IDS,
-    STORE_TEXT_IDS,
-    STORE_ARRIVALS,
-    STORE_ASSETS,
-    STORE_SOURCES,
-    STORE_META,
-    STORE_TABLE_COUNT,
-};
-
 extern const char *const store_table_names[STORE_TABLE_COUNT];
 
 /* Ids that begin with their time have a table of their own, so that new ones come at its end. */

@@ -85,8 +85,8 @@ static bool bit_is_set(const uint64_t *bits, uint64_t index)
     return (bits[index / 64] >> (index % 64) & 1) != 0;
 }
 
-/* Of a leaf whose nodes are in order: its values, some of which have pages of their own, and every entry's checksum. */
-static const char *entries_fault(const struct store_view *view, const uint8_t *leaf)
+/* Of a leaf whose nodes are in order: each entry is one of the table's, its value lies where it may, its checksum fits. */
+static const char *leaf_fault(const struct store_view *view, enum store_table table, const uint8_t *leaf)
 {
     for (unsigned i = 0, count = page_node_count(leaf); i < count; i++) {
         const uint8_t *node = page_node(leaf, i);
@@ -98,10 +98,45 @@ static const char *entries_fault(const struct store_view *view, const uint8_t *l
                 return "a long value's page is free";
         }
         const struct store_entry entry = entry_at(view, leaf, i);
+        if (!store_entry_is_of(table, &entry))
+            return "an entry is another table's";
         if (!store_entry_is_sealed(&entry))
             return "an entry's checksum does not fit";
     }
     return NULL;
+}
+
+/* Of a page that is proved, as one of some table's. */
+static bool is_of_table(const struct store_view *view, enum store_table table, const uint8_t *page, bool is_branch)
+{
+    if (is_branch)
+        return store_key_is_of(table, key_at(page, 1));
+    const struct store_entry entry = entry_at(view, page, 0);
+    return store_entry_is_of(table, &entry);
+}
+
+static const char *branch_fault(enum store_table table, const uint8_t *branch)
+{
+    for (unsigned i = 1, count = page_node_count(branch); i < count; i++)
+        if (!store_key_is_of(table, key_at(branch, i)))
+            return "a key is another table's";
+    return NULL;
+}
+
+/* Proves a page by itself. */
+static settle_status prove_page(struct store_view *view, enum store_table table, uint64_t number, bool is_branch,
+                                settle_error *error)
+{
+    const uint8_t *page = view->map + number * view->page_bytes;
+    if (bit_is_set(view->is_proved, number))
+        return SETTLE_OK;
+    const char *fault = page_fault(page, number, view->page_bytes, PAGE_TREE_TABLE, is_branch);
+    if (fault == NULL)
+        fault = is_branch ? branch_fault(table, page) : leaf_fault(view, table, page);
+    if (fault != NULL)
+        return fail_page(error, fault, number);
+    view->is_proved[number / 64] |= (uint64_t)1 << (number % 64);
+    return SETTLE_OK;
 }
 
 /* The page at a level of the path, whose parents stand in it already. */
@@ -114,17 +149,15 @@ static settle_status enter(struct store_view *view, struct store_path *path, uns
         return fail_page(error, "a page lies outside the file", number);
     if (bit_is_set(view->is_free, number))
         return fail_page(error, "a tree leads to a page that is free", number);
+    const settle_status status = prove_page(view, path->table, number, is_branch, error);
+    if (status != SETTLE_OK)
+        return status;
     const uint8_t *page = view->map + number * view->page_bytes;
-    if (!bit_is_set(view->is_proved, number)) {
-        const char *fault = page_fault(page, number, view->page_bytes, PAGE_TREE_TABLE, is_branch);
-        if (fault == NULL && !is_branch)
-            fault = entries_fault(view, page);
-        if (fault != NULL)
-            return fail_page(error, fault, number);
-        view->is_proved[number / 64] |= (uint64_t)1 << (number % 64);
-    }
+    /* It may have been proved on another way. */
     if (native_u16(page + PAGE_FLAGS) != (is_branch ? PAGE_IS_BRANCH : PAGE_IS_LEAF))
-        return fail_page(error, "a tree has another depth than it should", number); /* proved on another way */
+        return fail_page(error, "a tree has another depth than it should", number);
+    if (!is_of_table(view, path->table, page, is_branch))
+        return fail_page(error, "a page is another table's", number);
     if (!is_in_place(path, level, page, is_branch))
         return fail_page(error, "a page is not where it must be", number);
     path->at[level].page = page;

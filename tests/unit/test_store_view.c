@@ -296,6 +296,27 @@ Test(store_view, two_children_in_each_others_place_are_noticed)
     scene_end(&s);
 }
 
+Test(store_view, another_tables_page_is_noticed_also_where_it_was_proved)
+{
+    struct scene s;
+    unsigned damaged = 0;
+    bool is_there;
+    scene_make(&s);
+    EXPECT_OK(update(&s));
+    cr_assert_eq(expect_known_or_damaged(&s),
+                 0); /* which proves the natural ids' pages; their keys come before all texts */
+    uint8_t *text = (uint8_t *)(uintptr_t)page_node(branch_of(&s, STORE_TEXT_IDS), 0);
+    memcpy(text, page_node(branch_of(&s, STORE_NATURAL_IDS), 0), 2);
+    for (unsigned i = 0; i < TEXT; i++) {
+        struct store_id id = text_of(i);
+        settle_status status = find(&s, &id, &is_there);
+        cr_assert(status == SETTLE_OK ? is_there : status == SETTLE_E_CORRUPT, "%u", i);
+        damaged += status != SETTLE_OK;
+    }
+    cr_assert_gt(damaged, 0);
+    scene_end(&s);
+}
+
 Test(store_view, an_older_copy_of_a_leaf_is_free_and_noticed)
 {
     struct scene s;

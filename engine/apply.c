@@ -271,7 +271,9 @@ static settle_status apply_batch(settle *e, const settle_event *events, size_t c
         status = apply_event(e, &events[i], &prepared[i % (2 * AHEAD_EVENTS)], &ret_results[i], &cause);
         if (status == SETTLE_OK)
             continue;
-        if (i > 0 || status != SETTLE_E_NO_MEMORY)
+        /* Nothing has happened yet where the first event's id cannot be looked up: the archive may come back. */
+        bool is_archive = status == SETTLE_E_IO && strncmp(cause.file, "archive/", 8) == 0;
+        if (i > 0 || (status != SETTLE_E_NO_MEMORY && !is_archive))
             status = engine_latch(e, &cause);
         if (error != NULL)
             *error = status == SETTLE_E_LATCHED ? e->latch : cause;

@@ -13,6 +13,8 @@
 #include <string.h>
 
 #include "engine/engine.h"
+#include "engine/snapshot.h"
+#include "journal/archive.h"
 #include "journal/base/bytes.h"
 #include "journal/base/status.h"
 #include "journal/recover.h"
@@ -101,9 +103,9 @@ static settle_status directory_prepare(const char *directory, const settle_optio
     if (status == SETTLE_OK && journal_exists(data_fd)) {
         if (must_be_new)
             status = fail(error, SETTLE_E_EXISTS, "%s already holds a journal", directory);
-    } else if (status == SETTLE_OK && file_exists_at(data_fd, "store")) {
+    } else if (status == SETTLE_OK && (file_exists_at(data_fd, "store") || snapshot_exists(data_fd))) {
         /* A store is only ever made behind a journal. A new one in its place would be a quiet loss of everything. */
-        status = fail_at(error, SETTLE_E_CORRUPT, "journal", 0, 0, "%s has lost its journal: it holds a store alone",
+        status = fail_at(error, SETTLE_E_CORRUPT, "journal", 0, 0, "%s has lost its journal: it holds a store or an archive alone",
                          directory);
     } else if (status == SETTLE_OK) {
         struct clock clock = options_clock(options);
@@ -190,8 +192,8 @@ static settle_status journal_walk(settle *e, struct journal_point *ret_end, sett
     if (!is_met && is_torn && at.next_seq >= e->applied.next_seq)
         return SETTLE_E_CONFLICT; /* the torn frame had no event: the store is to be made anew */
     uint64_t offset = 0;
-    char file[SEGMENT_NAME_BYTES + 16];
-    snprintf(file, sizeof file, "journal/%s", journal_reader_place(e->follower, at.position, &offset));
+    char file[SEGMENT_PLACE_BYTES];
+    journal_reader_file(e->follower, at.position, file, &offset);
     if (!is_met)
         return fail_at(error, SETTLE_E_CORRUPT, file, offset, at.next_seq,
                        "the journal ends here, but events up to %" PRIu64 " were acknowledged", e->applied.next_seq - 1);
@@ -286,6 +288,58 @@ static settle_status journal_walk_all(settle *e, struct journal_point *ret_end, 
     return journal_walk(e, ret_end, error);
 }
 
+/* The store a copy of the archive's snapshot, and the journal walked from there. The archive's lock is held. */
+static settle_status snapshot_adopt(settle *e, struct journal_point *ret_end, settle_error *error)
+{
+    const uint8_t *id = journal_reader_id(e->follower);
+    struct store_meta meta;
+    char name[32];
+    settle_status status = snapshot_meta_read(e->data_fd, e->directory, id, &e->mem, &meta, error);
+    if (status == SETTLE_OK && meta.point.position == 0)
+        status = fail(error, SETTLE_E_NOT_FOUND, "it holds nothing yet");
+    if (status == SETTLE_OK)
+        status = journal_reader_confirm(e->follower, &meta.point, error);
+    if (status != SETTLE_OK)
+        return status;
+    e->applied = meta.point;
+    e->applied_bounds = meta.bounds;
+    status = journal_walk(e, ret_end, error);
+    if (status == SETTLE_OK && file_exists_at(e->data_fd, "store")) {
+        status = store_set_aside(e->data_fd, name, error);
+        if (status == SETTLE_OK)
+            engine_log(e, SETTLE_LOG_WARNING, "the store cannot be used; it is kept as %s", name);
+    }
+    if (status == SETTLE_OK)
+        status = snapshot_copy(e->data_fd, e->directory, id, &e->mem, error);
+    if (status == SETTLE_OK)
+        status = store_prepare(e, error);
+    return status == SETTLE_OK ? applied_load(e, error) : status;
+}
+
+/* Where there is no store: one from the archive's snapshot, if that is there and can be believed. Else nothing has changed but
+ * that a store which cannot be used may be set aside, and the whole journal is to be read. */
+static bool snapshot_try(settle *e, struct journal_point *ret_end)
+{
+    int lock_fd = -1;
+    settle_error cause = {.status = SETTLE_OK};
+    if (!snapshot_exists(e->data_fd))
+        return false;
+    settle_status status = archive_lock_take(e->data_fd, &lock_fd, &cause);
+    if (status == SETTLE_OK)
+        status = snapshot_adopt(e, ret_end, &cause);
+    file_close(lock_fd);
+    if (status == SETTLE_OK) {
+        engine_log(e, SETTLE_LOG_INFO, "the store is made from the archive's snapshot, which ends with event %" PRIu64,
+                   e->applied.next_seq - 1);
+        return true;
+    }
+    store_close(e->store);
+    e->store = NULL;
+    engine_log(e, SETTLE_LOG_WARNING, "the archive's snapshot is passed over (%s); the store is rebuilt from the whole journal",
+               status == SETTLE_E_CONFLICT ? "it is ahead of the journal" : cause.text);
+    return false;
+}
+
 /* Opens journal and store and walks the journal; changes nothing where that finds damage. */
 static settle_status examine(settle *e, struct journal_point *ret_end, settle_error *error)
 {
@@ -298,6 +352,8 @@ static settle_status examine(settle *e, struct journal_point *ret_end, settle_er
         store_close(e->store);
     e->store = NULL;
     if (usable == SETTLE_E_NOT_FOUND || usable == SETTLE_E_CORRUPT) {
+        if (snapshot_try(e, ret_end))
+            return SETTLE_OK;
         status = journal_walk_all(e, ret_end, error);
         return status == SETTLE_OK ? store_prepare(e, error) : status;
     }
@@ -358,6 +414,19 @@ static settle_status recover(settle *e, struct journal_point *ret_end, settle_er
     return status;
 }
 
+/* A new store in place of a damaged one, to be filled from the journal, which is found good first. */
+static settle_status store_anew(settle *e, struct journal_point *ret_end, settle_error *error)
+{
+    char name[32];
+    settle_status status = journal_walk_all(e, ret_end, error);
+    if (status == SETTLE_OK && file_exists_at(e->data_fd, "store")) {
+        status = store_set_aside(e->data_fd, name, error);
+        if (status == SETTLE_OK)
+            engine_log(e, SETTLE_LOG_WARNING, "the damaged store is kept as %s and rebuilt from the journal", name);
+    }
+    return status == SETTLE_OK ? store_prepare(e, error) : status;
+}
+
 /* A store that turns out damaged while it is read is set aside too, once. */
 static settle_status recover_and_load(settle *e, struct journal_point *ret_end, settle_error *error)
 {
@@ -372,10 +441,6 @@ static settle_status recover_and_load(settle *e, struct journal_point *ret_end, 
                 *error = cause;
             return status;
         }
-        char name[32];
-        status = journal_walk_all(e, ret_end, error);
-        if (status != SETTLE_OK)
-            return status;
         store_snapshot_close(e->snapshot);
         e->snapshot = NULL;
         store_close(e->store);
@@ -383,13 +448,10 @@ static settle_status recover_and_load(settle *e, struct journal_point *ret_end, 
         accounts_clear(&e->accounts);
         registry_deinit(&e->names);
         e->names.mem = &e->mem;
-        status = store_set_aside(e->data_fd, name, error);
-        if (status == SETTLE_OK)
-            status = store_prepare(e, error);
+        engine_log(e, SETTLE_LOG_WARNING, "the store is damaged: %s", cause.text);
+        status = store_anew(e, ret_end, error); /* from the whole journal: it may have been the snapshot's copy */
         if (status != SETTLE_OK)
             return status;
-        engine_log(e, SETTLE_LOG_WARNING, "the store is damaged (%s); it is kept as %s and rebuilt from the journal",
-                   cause.text, name);
     }
 }
 

@@ -15,16 +15,18 @@
 
 #include "journal/base/bytes.h"
 #include "journal/recover.h"
+#include "journal/segment_file.h"
 #include "journal/watermark.h"
 
 #define WINDOW_BYTES_MIN ((size_t)256 << 10)
+#define LOCATIONS_MAX 3      /* where a segment is looked for while others move it */
 #define WATERMARK_WAITS_MAX 2000 /* of a millisecond, for a writer to tell what is durable */
 
 struct journal_reader {
     const struct mem *mem;
     int data_fd, journal_fd; /* data_fd is borrowed */
     struct segment_list segments;
-    int segment_fd; /* of segments.entries[segment_index]; -1 = none */
+    struct segment_file segment; /* of segments.entries[segment_index] */
     size_t segment_index;
     bool is_own;         /* of the writer's process: own_limit tells what is durable, not the lock */
     uint64_t own_limit;  /* UINT64_MAX = none */
@@ -83,13 +85,24 @@ const char *journal_reader_place(const struct journal_reader *reader, uint64_t p
     return index == reader->segments.count ? "" : reader->segments.entries[index].name;
 }
 
+const char *journal_reader_file(const struct journal_reader *reader, uint64_t position, char ret_file[SEGMENT_PLACE_BYTES],
+                                uint64_t *ret_offset_bytes)
+{
+    size_t index = segment_of(reader, position);
+    *ret_offset_bytes = position % segment_bytes(reader);
+    if (index == reader->segments.count)
+        snprintf(ret_file, SEGMENT_PLACE_BYTES, "journal");
+    else
+        segment_place(&reader->segments.entries[index], ret_file);
+    return ret_file;
+}
+
 static settle_status corrupt_at(const struct journal_reader *r, settle_error *error, uint64_t position, uint64_t seq,
                                 const char *sentence)
 {
     uint64_t offset = 0;
-    const char *name = journal_reader_place(r, position, &offset);
-    char file[SEGMENT_NAME_BYTES + 16];
-    snprintf(file, sizeof file, "journal%s%s", name[0] != '\0' ? "/" : "", name);
+    char file[SEGMENT_PLACE_BYTES];
+    journal_reader_file(r, position, file, &offset);
     return fail_at(error, SETTLE_E_CORRUPT, file, offset, seq, "%s", sentence);
 }
 
@@ -162,7 +175,7 @@ static settle_status reader_open(int data_fd, const struct mem *mem, bool is_own
     struct journal_reader *reader = mem_alloc(mem, 1, sizeof *reader);
     if (reader == NULL)
         return fail(error, SETTLE_E_NO_MEMORY, "no memory for a journal reader");
-    *reader = (struct journal_reader){.mem = mem, .data_fd = data_fd, .journal_fd = -1, .segment_fd = -1,
+    *reader = (struct journal_reader){.mem = mem, .data_fd = data_fd, .journal_fd = -1, .segment = SEGMENT_FILE_CLOSED,
                                       .is_own = is_own, .own_limit = UINT64_MAX, .own_position = UINT64_MAX,
                                       .live_limit = UINT64_MAX};
     settle_status status = dir_open_at(data_fd, "journal", false, &reader->journal_fd, error);
@@ -192,7 +205,7 @@ void journal_reader_close(struct journal_reader *reader)
 {
     if (reader == NULL)
         return;
-    file_close(reader->segment_fd);
+    segment_file_close(&reader->segment);
     file_close(reader->journal_fd);
     if (reader->segments.entries != NULL)
         segment_list_free(&reader->segments);
@@ -260,16 +273,48 @@ settle_status journal_reader_begin_segment(const struct journal_reader *reader, 
     return SETTLE_OK;
 }
 
-static settle_status segment_use(struct journal_reader *r, size_t index, settle_error *error)
+/*
+ * Where the segments known so far lie now: one may have been archived, or brought back, since they were listed. Only that is
+ * taken over, so that what borrows from the list stays good.
+ */
+static settle_status segments_locate(struct journal_reader *r, settle_error *error)
 {
-    if (r->segment_fd >= 0 && r->segment_index == index)
-        return SETTLE_OK;
-    int fd = -1;
-    settle_status status = file_open_at(r->journal_fd, r->segments.entries[index].name, FILE_READ, &fd, error);
+    struct segment_list now;
+    settle_status status = segment_list_read(r->journal_fd, &now, error);
     if (status != SETTLE_OK)
         return status;
-    file_close(r->segment_fd);
-    r->segment_fd = fd;
+    for (size_t i = 0; i < r->segments.count && i < now.count; i++) {
+        r->segments.entries[i].is_archived = now.entries[i].is_archived;
+        r->segments.entries[i].file_bytes = now.entries[i].file_bytes;
+        r->segments.entries[i].packed_bytes = now.entries[i].packed_bytes;
+    }
+    segment_list_free(&now);
+    return SETTLE_OK;
+}
+
+static settle_status segment_use(struct journal_reader *r, size_t index, settle_error *error)
+{
+    if (segment_file_is_open(&r->segment) && r->segment_index == index)
+        return SETTLE_OK;
+    const struct segment_entry *entry = &r->segments.entries[index];
+    struct segment_file file = SEGMENT_FILE_CLOSED;
+    settle_status status = SETTLE_E_NOT_FOUND;
+    for (int attempt = 0; status == SETTLE_E_NOT_FOUND && attempt < LOCATIONS_MAX; attempt++) {
+        status = attempt > 0 ? segments_locate(r, error) : SETTLE_OK;
+        if (status == SETTLE_OK)
+            status = segment_file_open(r->data_fd, r->journal_fd, entry, r->mem, &file, error);
+    }
+    if (status == SETTLE_E_NOT_FOUND) { /* not "no such event": that is what callers make of that status */
+        char place[SEGMENT_PLACE_BYTES];
+        bool is_archived = entry->is_archived;
+        return fail_at(error, is_archived ? SETTLE_E_IO : SETTLE_E_CORRUPT, segment_place(entry, place), 0,
+                       entry->header.first_seq, "%s %s is not there%s", is_archived ? "the archived segment" : "the segment",
+                       place, is_archived ? ": was the archive moved away, or is it not mounted?" : "");
+    }
+    if (status != SETTLE_OK)
+        return status;
+    segment_file_close(&r->segment);
+    r->segment = file;
     r->segment_index = index;
     return SETTLE_OK;
 }
@@ -283,8 +328,8 @@ static settle_status read_at(struct journal_reader *r, uint64_t position, void *
     settle_status status = segment_use(r, index, error);
     if (status != SETTLE_OK)
         return status;
-    return file_read_zeros(r->segment_fd, r->segments.entries[index].name, position % segment_bytes(r), ret_bytes, count,
-                           error);
+    return segment_file_read(&r->segment, r->segments.entries[index].name, position % segment_bytes(r), ret_bytes, count,
+                             error);
 }
 
 /* Points *ret_bytes at `count` bytes from `position`, which lie in one segment and before the limit. */
@@ -328,7 +373,7 @@ static settle_status rest_examine(struct journal_reader *r, const struct journal
 {
     uint64_t offset = point->position % segment_bytes(r), bytes_on_disk = 0, last = 0;
     const char *name = r->segments.entries[r->segment_index].name;
-    settle_status status = file_size(r->segment_fd, name, &bytes_on_disk, error);
+    settle_status status = segment_file_bytes(&r->segment, name, &bytes_on_disk, error);
     if (status != SETTLE_OK)
         return status;
     if (bytes_on_disk > segment_bytes(r))

@@ -51,6 +51,11 @@ const struct segment_list *journal_reader_segments(const struct journal_reader *
 /* Which segment file holds a position, and the offset in it: for messages. "" when none. */
 const char *journal_reader_place(const struct journal_reader *reader, uint64_t position, uint64_t *ret_offset_bytes);
 
+/* The same with the folder, for settle_error.file: "journal/NAME.seg", "archive/NAME.seg.zst" (the offset is then the one in
+ * the segment), "journal" when none. Returns ret_file. */
+const char *journal_reader_file(const struct journal_reader *reader, uint64_t position, char ret_file[SEGMENT_PLACE_BYTES],
+                                uint64_t *ret_offset_bytes);
+
 /* Limits what journal_reader_next() hands out; set by the writer's own process, which knows what is durable.
  * UINT64_MAX: no limit. Sees segments that have come since. */
 settle_status journal_reader_limit(struct journal_reader *reader, uint64_t position, settle_error *error);

@@ -12,8 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "journal/archive_index.h"
 #include "journal/base/bytes.h"
 #include "journal/base/crc32c.h"
+
+#define LISTINGS_MAX 3
 
 void segment_name(uint64_t first_seq, uint64_t ordinal, char ret_name[SEGMENT_NAME_BYTES])
 {
@@ -102,7 +105,7 @@ uint32_t segment_chain_genesis(const uint8_t journal_id[16])
     return crc32c(0, journal_id, 16);
 }
 
-/* One directory entry: not a segment → *ret_is_segment false. */
+/* One directory entry: not a segment, or gone since the directory was read → *ret_is_segment false. */
 static settle_status entry_read(int journal_fd, const char *name, struct segment_entry *ret_entry, bool *ret_is_segment,
                                 settle_error *error)
 {
@@ -112,6 +115,10 @@ static settle_status entry_read(int journal_fd, const char *name, struct segment
         return SETTLE_OK;
     int fd = -1;
     settle_status status = file_open_at(journal_fd, name, FILE_READ, &fd, error);
+    if (status == SETTLE_E_NOT_FOUND) {
+        *ret_is_segment = false;
+        return SETTLE_OK;
+    }
     if (status != SETTLE_OK)
         return status;
     uint8_t bytes[SEGMENT_HEADER_BYTES];
@@ -161,7 +168,57 @@ static settle_status list_check(const struct segment_list *list, settle_error *e
     return SETTLE_OK;
 }
 
-settle_status segment_list_read(int journal_fd, struct segment_list *ret_list, settle_error *error)
+const char *segment_place(const struct segment_entry *entry, char ret_place[SEGMENT_PLACE_BYTES])
+{
+    int length = snprintf(ret_place, SEGMENT_PLACE_BYTES, entry->is_archived ? "archive/%s.zst" : "journal/%s",
+                          entry->name);
+    assert(length > 0 && length < SEGMENT_PLACE_BYTES);
+    return ret_place;
+}
+
+static bool list_has(const struct segment_list *list, uint64_t ordinal)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->entries[i].header.ordinal == ordinal)
+            return true;
+    return false;
+}
+
+/* What the index tells of and the directory does not have. `list` is sorted, and is again afterwards. */
+static settle_status list_add_archived(int journal_fd, struct segment_list *list, settle_error *error)
+{
+    struct archive_index index = {NULL, 0};
+    settle_status status = archive_index_read(journal_fd, &index, error);
+    if (status != SETTLE_OK || index.count == 0)
+        return status;
+    struct segment_entry *entries = realloc(list->entries, (list->count + index.count) * sizeof *entries);
+    size_t plain = list->count;
+    if (entries == NULL) {
+        archive_index_free(&index);
+        return fail(error, SETTLE_E_NO_MEMORY, "no memory for the list of segments");
+    }
+    list->entries = entries;
+    for (size_t i = 0; i < index.count; i++) {
+        const struct archive_entry *archived = &index.entries[i];
+        const struct segment_list listed = {entries, plain};
+        if (list_has(&listed, archived->header.ordinal))
+            continue;
+        struct segment_entry *entry = &entries[list->count++];
+        *entry = (struct segment_entry){.header = archived->header, .is_archived = true};
+        entry->file_bytes = archived->segment_bytes;
+        entry->packed_bytes = archived->file_bytes;
+        segment_name(archived->header.first_seq, archived->header.ordinal, entry->name);
+    }
+    archive_index_free(&index);
+    qsort(list->entries, list->count, sizeof *list->entries, entry_compare);
+    if (list->entries[list->count - 1].is_archived)
+        return fail_at(error, SETTLE_E_CORRUPT, "journal", 0, list->entries[list->count - 1].header.first_seq,
+                       "the segments behind the archived ones are missing");
+    return SETTLE_OK;
+}
+
+/* The index is read behind the directory: a segment that was archived in between is in it, since it is written first. */
+static settle_status list_read_once(int journal_fd, struct segment_list *ret_list, settle_error *error)
 {
     char **names = NULL;
     size_t name_count = 0;
@@ -182,14 +239,26 @@ settle_status segment_list_read(int journal_fd, struct segment_list *ret_list, s
     free(names);
     if (status == SETTLE_OK) {
         qsort(list.entries, list.count, sizeof *list.entries, entry_compare);
-        status = list_check(&list, error);
+        status = list_add_archived(journal_fd, &list, error);
     }
+    if (status == SETTLE_OK)
+        status = list_check(&list, error);
     if (status != SETTLE_OK) {
         segment_list_free(&list);
         return status;
     }
     *ret_list = list;
     return SETTLE_OK;
+}
+
+/* Where segments are brought back while the directory is read, they may be seen neither there nor in the index: what looks
+ * like a hole is looked at again. */
+settle_status segment_list_read(int journal_fd, struct segment_list *ret_list, settle_error *error)
+{
+    settle_status status = SETTLE_E_CORRUPT;
+    for (int i = 0; i < LISTINGS_MAX && status == SETTLE_E_CORRUPT; i++)
+        status = list_read_once(journal_fd, ret_list, error);
+    return status;
 }
 
 void segment_list_free(struct segment_list *list)

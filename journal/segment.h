@@ -27,12 +27,20 @@ settle_status segment_header_decode(const uint8_t bytes[SEGMENT_HEADER_BYTES], c
 /* The chain value before a journal's first frame. */
 uint32_t segment_chain_genesis(const uint8_t journal_id[16]);
 
-/* The segments of a journal directory in order, headers read and checked against their names and each other: the same
- * journal id and size, ordinals without a gap, first sequences that do not fall. Other files are passed over. */
+/* The segments of a journal in order, headers read and checked against their names and each other: the same journal id and
+ * size, ordinals without a gap, first sequences that do not fall. Other files are passed over. Those that are not in the
+ * directory and of which `archived` there tells are in `archive/`, which is not looked at; the last one is never there.
+ * Sound beside a process that moves segments there or back. */
 struct segment_entry {
-    char name[SEGMENT_NAME_BYTES];
+    char name[SEGMENT_NAME_BYTES]; /* "….seg", also of an archived one */
     struct segment_header header;
+    bool is_archived;
+    uint64_t file_bytes;   /* of an archived one: of the segment file it was made from, */
+    uint64_t packed_bytes; /* and of the .zst */
 };
+#define SEGMENT_PLACE_BYTES (SEGMENT_NAME_BYTES + 24)
+/* "journal/NAME.seg" or "archive/NAME.seg.zst". Returns ret_place. */
+const char *segment_place(const struct segment_entry *entry, char ret_place[SEGMENT_PLACE_BYTES]);
 struct segment_list {
     struct segment_entry *entries; /* malloc'd */
     size_t count;

@@ -63,9 +63,9 @@ static void reader_take_back(struct fold *fold)
 static settle_status disagree(struct fold *fold, const struct record *record, settle_error *error, const char *sentence)
 {
     uint64_t offset = 0;
-    char file[SEGMENT_NAME_BYTES + 16];
+    char file[SEGMENT_PLACE_BYTES];
     reader_take_back(fold);
-    snprintf(file, sizeof file, "journal/%s", journal_reader_place(fold->reader, record->position, &offset));
+    journal_reader_file(fold->reader, record->position, file, &offset);
     fold->disagrees = true;
     return fail_at(error, SETTLE_E_CORRUPT, file, offset, record->seq, "%s", sentence);
 }

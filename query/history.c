@@ -21,9 +21,9 @@
 settle_status fail_in_segment(const struct journal_reader *reader, uint64_t position, uint64_t seq, settle_error *error,
                               const char *sentence)
 {
-    char file[SEGMENT_NAME_BYTES + 16];
+    char file[SEGMENT_PLACE_BYTES];
     uint64_t offset = 0;
-    snprintf(file, sizeof file, "journal/%s", journal_reader_place(reader, position, &offset));
+    journal_reader_file(reader, position, file, &offset);
     return fail_at(error, SETTLE_E_CORRUPT, file, offset, seq, "%s", sentence);
 }
 

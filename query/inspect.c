@@ -39,6 +39,8 @@ static settle_status list_segments(const struct journal_reader *reader, struct i
         segment->first_seq = header->first_seq;
         segment->created_us = header->created_us;
         segment->bytes_used = SEGMENT_HEADER_BYTES;
+        segment->is_archived = list->entries[i].is_archived;
+        segment->packed_bytes = list->entries[i].packed_bytes;
     }
     return SETTLE_OK;
 }
@@ -66,11 +68,12 @@ static settle_status walk_frames(struct journal_reader *reader, struct inspect_d
     inspect->time_us = point.time_us;
     inspect->torn_position = journal_reader_tail(reader)->torn_position;
     inspect->torn_bytes = journal_reader_tail(reader)->torn_bytes;
-    if (status == SETTLE_E_CORRUPT)
+    bool is_told = status == SETTLE_E_CORRUPT || status == SETTLE_E_IO; /* with what was good before it */
+    if (is_told)
         inspect->fault = fault;
     else if (status != SETTLE_E_END && error != NULL)
         *error = fault;
-    return status == SETTLE_E_END || status == SETTLE_E_CORRUPT ? SETTLE_OK : status;
+    return status == SETTLE_E_END || is_told ? SETTLE_OK : status;
 }
 
 static void look_at_store(int data_fd, const char *directory, const uint8_t *journal_id,

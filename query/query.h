@@ -1,7 +1,7 @@
 /*
  * query.h — questions to a data directory: balances, the life of an event, replay, verification, what is in its files.
  *
- * Everything here reads and nothing writes, except query_copy(). A query creates and repairs nothing; it works beside a
+ * Everything here reads and nothing writes, except query_copy(), query_archive() and query_restore(). A query creates and repairs nothing; it works beside a
  * writer, on a read-only mount and on a directory that a crash left behind, and tells only what is durable.
  */
 #ifndef QUERY_QUERY_H
@@ -189,6 +189,8 @@ struct verify_result {
     struct audit_counts counts; /* up to the first fault in the journal; all of it where there is none */
     enum store_state store;
     uint64_t fault_count;
+    uint64_t archived_segments, archived_bytes; /* bytes of the .zst files */
+    enum store_state snapshot;                  /* the archive's */
     settle_error fault; /* the first one; status SETTLE_OK when there is none */
 };
 
@@ -269,6 +271,42 @@ SETTLE_CHECKED settle_status query_prove_consistency(const char *directory, cons
 /* Writes a new file, durable when it returns. SETTLE_E_EXISTS. */
 SETTLE_CHECKED settle_status query_write_new(const char *path, const char *text, size_t bytes, settle_error *error);
 
+/* ---- The archive -------------------------------------------------------------------------------------------------- */
+
+#define ARCHIVE_LEVEL_MIN 1 /* of zstd */
+#define ARCHIVE_LEVEL_MAX 19
+#define ARCHIVE_LEVEL_DEFAULT 9
+
+struct archive_options {
+    uint64_t before_seq; /* segments whose events all come before this one */
+    int level;
+    const char *log_directory; /* of JSON lines whose saved position keeps what it needs; NULL: none */
+};
+struct archive_segment {
+    char name[48];
+    uint64_t first_seq, last_seq; /* last_seq 0: not known */
+    uint64_t bytes, packed_bytes; /* in journal/ and in archive/ */
+};
+struct archive_result {
+    struct archive_segment *segments; /* moved by this call; malloc'd */
+    size_t count;
+    uint64_t archived;     /* segments in archive/ now */
+    uint64_t snapshot_seq; /* the snapshot ends with this event; 0: there is none */
+    uint64_t kept;         /* segments that end before the event and stay: the one being written, or */
+    const char *kept_for;  /* who still needs them; NULL: nobody */
+    char snapshot_fault[320]; /* why the snapshot was made anew; "" it was not */
+};
+/*
+ * Moves sealed segments to `archive/`, compressed, behind a snapshot (docs/archive.md). Beside a live writer and readers.
+ * After an error the segments moved before it have moved; *ret_result tells of them in either case. SETTLE_E_BUSY: another one
+ * is at it. SETTLE_E_NOT_FOUND: no journal, or no store that tells what may be moved.
+ */
+SETTLE_CHECKED settle_status query_archive(const char *directory, const struct archive_options *options,
+                                           struct archive_result *ret_result, settle_error *error);
+/* Brings every archived segment back and removes the archive. SETTLE_E_IO: one is not there; nothing has changed then. */
+SETTLE_CHECKED settle_status query_restore(const char *directory, struct archive_result *ret_result, settle_error *error);
+void archive_result_free(struct archive_result *result);
+
 /* ---- What is in the files ---------------------------------------------------------------------------------------- */
 
 struct inspect_segment {
@@ -276,6 +314,8 @@ struct inspect_segment {
     uint64_t ordinal, first_seq, created_us;
     uint64_t last_seq; /* 0: no event in it */
     uint64_t frames, events, bytes_used;
+    bool is_archived;
+    uint64_t packed_bytes; /* of an archived one, in archive/ */
 };
 
 struct inspect_directory {

@@ -12,18 +12,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/snapshot.h"
 #include "engine/store_format.h"
 #include "journal/base/status.h"
 #include "journal/watermark.h"
 #include "query/damage.h"
 #include "query/fold.h"
 #include "query/internal.h"
+#include "query/store_compare.h"
 
 /* How often the writer may move the store on before we hold it still. */
 #define STORE_MOVES_MAX 8
 
 struct late_id { /* an id that is not in the store */
     uint64_t hash, position, seq;
+};
+
+/* The archive's snapshot. */
+struct verify_archive {
+    bool is_open; /* it is to be compared: store, snapshot, meta count */
+    struct store *store;
+    struct store_snapshot *snapshot;
+    struct store_meta meta;
+    uint64_t ids, id_digest; /* over the ids before meta.point */
+    settle_error fault; /* it cannot be read; told where nothing graver is found */
 };
 
 struct verify {
@@ -43,6 +55,7 @@ struct verify {
     bool skips_fault; /* the next one that damage.c finds is known */
     struct late_id *late;
     size_t late_count, late_capacity;
+    struct verify_archive archive;
     struct verify_result result;
 };
 
@@ -101,6 +114,10 @@ static settle_status note_id(void *context, const struct event_key *key, uint64_
                              settle_error *error)
 {
     struct verify *v = context;
+    if (v->archive.is_open && position < v->archive.meta.point.position) {
+        v->archive.id_digest += store_id_digest(&(struct store_id){*key, position});
+        v->archive.ids++;
+    }
     if (v->store != NULL && position < v->meta.point.position) {
         v->id_digest += store_id_digest(&(struct store_id){*key, position});
         v->store_ids++;
@@ -139,8 +156,8 @@ static void taken_twice(struct verify *v, const struct late_id *id)
 {
     settle_error fault = {.status = SETTLE_OK};
     uint64_t offset = 0;
-    char file[SEGMENT_NAME_BYTES + 16];
-    snprintf(file, sizeof file, "journal/%s", journal_reader_place(v->reader, id->position, &offset));
+    char file[SEGMENT_PLACE_BYTES];
+    journal_reader_file(v->reader, id->position, file, &offset);
     (void)fail_at(&fault, SETTLE_E_CORRUPT, file, offset, id->seq,
                   "this event's id was taken before, yet it had an effect");
     note_fault(v, &fault);
@@ -350,12 +367,88 @@ static settle_status open_store(struct verify *v, settle_error *error)
     return status;
 }
 
+/* ---- The archive ---- */
+
+static void count_archived(struct verify *v)
+{
+    const struct segment_list *list = journal_reader_segments(v->reader);
+    for (size_t i = 0; i < list->count; i++) {
+        v->result.archived_segments += list->entries[i].is_archived;
+        v->result.archived_bytes += list->entries[i].packed_bytes;
+    }
+}
+
+/* The snapshot stays where it is while it is compared: it is moved on rarely. */
+static settle_status archive_begin(struct verify *v, settle_error *error)
+{
+    struct verify_archive *a = &v->archive;
+    count_archived(v);
+    v->result.snapshot = STORE_ABSENT;
+    if (!snapshot_exists(v->data_fd))
+        return SETTLE_OK;
+    settle_status status =
+        snapshot_open(v->data_fd, v->directory, journal_reader_id(v->reader), &mem_libc, &a->store, &a->fault);
+    if (status == SETTLE_OK)
+        status = store_snapshot_open(a->store, &a->snapshot, &a->fault);
+    if (status == SETTLE_OK)
+        status = store_meta_get(a->snapshot, &a->meta, &a->fault);
+    a->is_open = status == SETTLE_OK && a->meta.point.position != 0;
+    v->result.snapshot = status == SETTLE_OK ? STORE_NOT_COMPARED : STORE_DAMAGED;
+    if (status == SETTLE_E_NOT_FOUND) { /* a crash came before its first transaction */
+        v->result.snapshot = STORE_ABSENT;
+        a->fault = (settle_error){.status = SETTLE_OK};
+        return SETTLE_OK;
+    }
+    if (status == SETTLE_OK || status == SETTLE_E_CORRUPT)
+        return SETTLE_OK;
+    if (error != NULL)
+        *error = a->fault;
+    return status;
+}
+
+/* The fold goes on to the snapshot's point, and what it holds then is compared. What is wrong with the snapshot is kept for the
+ * end: the journal is the graver matter. */
+static settle_status archive_compare(struct verify *v, settle_error *error)
+{
+    struct verify_archive *a = &v->archive;
+    const struct journal_point *own = &v->fold.point;
+    if (!a->is_open)
+        return SETTLE_OK;
+    settle_status status = fold_reach(&v->fold, a->meta.point.position, error);
+    if (v->result.was_stopped || (status != SETTLE_OK && status != SETTLE_E_END))
+        return status;
+    struct store_compare compare = {&v->fold, SNAPSHOT_DIRECTORY, "the snapshot", &a->meta, a->ids, a->id_digest, false};
+    if (own->position != a->meta.point.position || own->next_seq != a->meta.point.next_seq ||
+        own->chain != a->meta.point.chain) {
+        compare.differs = true;
+        fail_at(&a->fault, SETTLE_E_CORRUPT, SNAPSHOT_DIRECTORY, 0, a->meta.point.next_seq - 1,
+                "the archive's snapshot was made at a point that is not in this journal");
+    } else {
+        status = store_compare(&compare, a->snapshot, &a->fault);
+        if (status != SETTLE_OK && status != SETTLE_E_CORRUPT) {
+            if (error != NULL)
+                *error = a->fault;
+            return status;
+        }
+        if (status == SETTLE_OK)
+            v->result.snapshot = STORE_EQUAL;
+    }
+    if (v->result.snapshot != STORE_EQUAL)
+        v->result.snapshot = compare.differs ? STORE_DIFFERS : STORE_DAMAGED;
+    if (strncmp(a->fault.file, "store", 5) == 0) /* the store's code names the store's files */
+        snprintf(a->fault.file, sizeof a->fault.file, SNAPSHOT_DIRECTORY);
+    store_snapshot_rest(a->snapshot);
+    return SETTLE_OK;
+}
+
 /* ---- The pass ---- */
 
 /* All frames, with the store compared where its point is passed. */
 static settle_status walk_journal(struct verify *v, settle_error *error)
 {
-    settle_status status = SETTLE_OK;
+    /* Mostly the snapshot's point comes first: that of the store is never in an archived segment. */
+    bool snapshot_is_first = v->store == NULL || v->archive.meta.point.position <= v->meta.point.position;
+    settle_status status = snapshot_is_first ? archive_compare(v, error) : SETTLE_OK;
     while (v->store != NULL && !v->store_is_compared && status == SETTLE_OK) {
         status = fold_reach(&v->fold, v->meta.point.position, error);
         if (status == SETTLE_E_END && v->result.was_stopped)
@@ -370,6 +463,8 @@ static settle_status walk_journal(struct verify *v, settle_error *error)
         if (status == SETTLE_OK)
             status = compare_store(v, error);
     }
+    if (status == SETTLE_OK && !snapshot_is_first)
+        status = archive_compare(v, error);
     if (status == SETTLE_OK)
         status = fold_until(&v->fold, UINT64_MAX, error);
     return status == SETTLE_E_END ? SETTLE_OK : status;
@@ -388,7 +483,8 @@ static settle_status look_behind(struct verify *v, const settle_error *fault, co
                                  settle_error *error)
 {
     note_fault(v, fault);
-    v->skips_fault = !v->fold.disagrees;
+    /* It looks at plain segments alone. */
+    v->skips_fault = !v->fold.disagrees && strncmp(fault->file, "archive/", 8) != 0;
     settle_status status = damage_scan(v->data_fd, point, found, v, error);
     return status == SETTLE_E_NOT_FOUND ? SETTLE_OK : status; /* the journal itself is what is missing */
 }
@@ -455,6 +551,8 @@ static settle_status verify_run(struct verify *v, settle_error *error)
     v->fold.go_on = go_on;
     v->fold.context = v;
     status = take_store(v, &store_fault, error);
+    if (status == SETTLE_OK)
+        status = archive_begin(v, error);
     if (status != SETTLE_OK)
         return status;
     status = walk_journal(v, &fault);
@@ -467,6 +565,8 @@ static settle_status verify_run(struct verify *v, settle_error *error)
     fold_counts(&v->fold, &v->result.counts);
     if (status == SETTLE_OK && store_fault.status == SETTLE_E_CORRUPT)
         note_fault(v, &store_fault); /* the journal's faults are the graver ones */
+    if (status == SETTLE_OK && v->archive.fault.status == SETTLE_E_CORRUPT)
+        note_fault(v, &v->archive.fault);
     return status;
 }
 
@@ -484,6 +584,8 @@ settle_status query_verify(const char *directory, const struct verify_options *o
         *ret_result = v.result;
     else if (error != NULL)
         *error = fault;
+    store_snapshot_close(v.archive.snapshot);
+    store_close(v.archive.store);
     store_snapshot_close(v.snapshot);
     store_close(v.store);
     fold_deinit(&v.fold);

@@ -19,6 +19,9 @@ static void segment_json(struct json *json, const struct inspect_segment *segmen
     json_u64(json, "events", segment->events);
     json_u64(json, "bytes_used", segment->bytes_used);
     json_time_us(json, "created", segment->created_us);
+    json_bool(json, "archived", segment->is_archived);
+    if (segment->is_archived)
+        json_u64(json, "packed_bytes", segment->packed_bytes);
     json_object_end(json);
     json_line_end(json);
 }
@@ -66,7 +69,8 @@ static void show_json(struct invocation *inv, const struct inspect_directory *in
 static settle_status segments_text(struct invocation *inv, const struct inspect_directory *inspect)
 {
     static const struct table_column columns[] = {{"segment", false}, {"first seq", true}, {"last seq", true},
-                                                  {"frames", true},   {"events", true},    {"bytes used", true}};
+                                                  {"frames", true},   {"events", true},    {"bytes used", true},
+                                                  {"archived", true}};
     struct table table;
     char number[PRINT_U64_BYTES];
     table_init(&table, columns, sizeof columns / sizeof columns[0]);
@@ -78,6 +82,7 @@ static settle_status segments_text(struct invocation *inv, const struct inspect_
         table_cell(&table, print_u64(segment->frames, number));
         table_cell(&table, print_u64(segment->events, number));
         table_cell(&table, print_u64(segment->bytes_used, number));
+        table_cell(&table, segment->is_archived ? print_u64(segment->packed_bytes, number) : "-");
     }
     return table_print(&table, &inv->out, 0);
 }

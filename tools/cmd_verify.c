@@ -102,6 +102,9 @@ static void show_json(struct job *job, const struct verify_result *result, const
     json_u64(&json, "torn_bytes", result->counts.torn_bytes);
     json_string(&json, "store", store_state_name(result->store));
     json_u64(&json, "faults", result->fault_count);
+    json_u64(&json, "archived_segments", result->archived_segments);
+    json_u64(&json, "archived_bytes", result->archived_bytes);
+    json_string(&json, "snapshot", store_state_name(result->snapshot));
     if (result->fault.status != SETTLE_OK) {
         json_object(&json, "fault");
         fault_json(&json, &result->fault);
@@ -175,6 +178,14 @@ static settle_status show_text(struct job *job, const struct verify_result *resu
     }
     table_cell(&table, "store");
     table_cell(&table, store_state_name(result->store));
+    if (result->archived_segments > 0 || result->snapshot != STORE_ABSENT) {
+        table_cell(&table, "archived segments");
+        table_cell(&table, print_u64(result->archived_segments, number));
+        table_cell(&table, "archived bytes");
+        table_cell(&table, print_u64(result->archived_bytes, number));
+        table_cell(&table, "snapshot");
+        table_cell(&table, store_state_name(result->snapshot));
+    }
     return table_print(&table, &inv->out, 2);
 }
 

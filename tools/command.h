@@ -43,6 +43,8 @@ enum option_id {
     OPTION_SINCE,
     OPTION_UNTIL,
     OPTION_BEFORE,
+    OPTION_LEVEL,
+    OPTION_RESTORE,
     OPTION_OLDER_THAN,
     OPTION_FROM,
     OPTION_FOLLOW,
@@ -150,6 +152,7 @@ void show_event_time(uint64_t ts_ms, char ret_text[PRINT_TIME_BYTES]);
 
 /* ---- The commands ---- */
 
+int cmd_archive(struct invocation *invocation);
 int cmd_balance(struct invocation *invocation);
 int cmd_bench(struct invocation *invocation);
 int cmd_completion(struct invocation *invocation);

@@ -223,6 +223,19 @@ const struct command command_table[] = {
         .example = "settlectl -D bank reconcile december.csv --since 2024-12-01T00:00:00Z",
     },
     {
+        .name = "archive",
+        .options = {OPTION_BEFORE, OPTION_LEVEL, OPTION_LOG_DIR, OPTION_RESTORE},
+        .run = cmd_archive,
+        .summary = "move old segments, compressed, to the archive",
+        .details = "Moves every sealed segment whose events all come before an event or a time to DIR/archive,\n"
+                   "compressed with zstd, behind a snapshot of balances and ids; DIR/archive may be another disk.\n"
+                   "Every command reads both. Segments that the store's checkpoint or the JSON lines of --log-dir\n"
+                   "still need stay. Works beside a writer, may be interrupted at any moment and run again. Each\n"
+                   "file is synced, read back and compared before the segment is removed. --restore brings all of\n"
+                   "them back, byte for byte, and removes the archive. docs/archive.md has the details.",
+        .example = "settlectl -D bank archive --before -90d",
+    },
+    {
         .name = "stats",
         .run = cmd_stats,
         .summary = "count events, outcomes, rejections and bytes",

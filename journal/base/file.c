@@ -450,6 +450,11 @@ void file_write_out(int fd, uint64_t offset, uint64_t count)
     (void)sync_file_range(fd, (off_t)offset, (off_t)count, SYNC_FILE_RANGE_WRITE);
 }
 
+void file_forget_cached(int fd)
+{
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
 settle_status file_sync_data(int fd, const char *name, settle_error *error)
 {
     int failed;
@@ -482,6 +487,14 @@ settle_status file_remove_at(int dir_fd, const char *name, settle_error *error)
     assert(name != NULL);
     if (unlinkat(dir_fd, name, 0) != 0)
         return fail_errno(error, errno, name, "cannot remove the file");
+    return SETTLE_OK;
+}
+
+settle_status dir_remove_at(int dir_fd, const char *name, settle_error *error)
+{
+    assert(name != NULL);
+    if (unlinkat(dir_fd, name, AT_REMOVEDIR) != 0)
+        return fail_errno(error, errno, name, "cannot remove the directory");
     return SETTLE_OK;
 }
 

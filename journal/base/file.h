@@ -24,6 +24,7 @@ settle_status dir_space(int dir_fd, const char *name, uint64_t *ret_free_bytes, 
 /* Syncs the directory that holds `path`, and so its entry there. */
 settle_status dir_sync_parent(const char *path, settle_error *error);
 settle_status dir_sync(int dir_fd, const char *name, settle_error *error);
+settle_status dir_remove_at(int dir_fd, const char *name, settle_error *error); /* an empty one */
 /* The names in it without "." and "..", sorted; free each and the array with free(). */
 settle_status dir_list(int dir_fd, const char *name, char ***ret_names, size_t *ret_count, settle_error *error);
 
@@ -52,6 +53,8 @@ settle_status file_truncate(int fd, const char *name, uint64_t bytes, settle_err
 /* A hint: the system may begin to write these bytes out; it is not waited for, and nothing is durable by it. Written a piece at a
  * time, a large file does not meet the limits on dirty memory, which slowed it down to a fifth (docs/decisions/008). */
 void file_write_out(int fd, uint64_t offset, uint64_t count);
+/* A hint behind a sync: what is read next is to come from the disk, not from the cache. */
+void file_forget_cached(int fd);
 settle_status file_sync_data(int fd, const char *name, settle_error *error); /* fdatasync */
 /* Never replaces what has the name already. */
 settle_status file_rename_at(int dir_fd, const char *from, const char *to, settle_error *error);

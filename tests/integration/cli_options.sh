@@ -108,7 +108,7 @@ expect_status 2 settlectl blance -- --json
 grep -q '^settlectl: unknown command' err || fail 'a word behind -- was taken for an option'
 
 # ---- Help and version ----
-commands='init ingest balance trace history tail logs stuck replay verify seal prove inspect export reconcile stats config completion bench version help'
+commands='init ingest balance trace history tail logs stuck replay verify seal prove inspect export reconcile archive stats config completion bench version help'
 expect_status 0 settlectl help
 for command in $commands; do
     grep -q "^  $command " out || fail "help does not list $command"

@@ -182,15 +182,19 @@ static void *scan_reallocate(void *context, void *memory, size_t bytes)
 {
     static void *window;
     static size_t window_bytes;
+    static bool is_taken; /* whoever comes meanwhile has memory of its own */
     (void)context;
     bool is_window = memory != NULL && memory == window;
     if (bytes == 0) {
         if (!is_window)
             free(memory);
+        else
+            is_taken = false;
         return NULL;
     }
-    if (bytes < 65536 || (memory != NULL && !is_window))
+    if (bytes < 65536 || (memory != NULL && !is_window) || (memory == NULL && is_taken))
         return realloc(memory, bytes);
+    is_taken = true;
     if (bytes > window_bytes) {
         window = realloc(window, bytes);
         window_bytes = bytes;

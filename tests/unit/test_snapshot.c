@@ -1,0 +1,237 @@
+/*
+ * test_snapshot.c — the archive's snapshot: at the point it was asked for, the same whether made at once or step by step; what is
+ * damaged or another's is made anew and never believed; and what the engine makes of it when it has no store.
+ */
+#include "engine/snapshot.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "query/query.h"
+#include "tests/lib/expect.h"
+#include "tests/lib/journal_builder.h"
+#include "tests/lib/rig.h"
+#include "tests/lib/tree.h"
+
+SETTLE_SUITE(snapshot);
+
+#define EVENTS 600
+
+static struct rig rig;
+static int data_fd = -1;
+static struct journal_reader *reader;
+
+static void setup(void)
+{
+    builder_use_memory();
+    rig_make(&rig);
+    rig_open(&rig);
+    for (uint64_t i = 0; i < EVENTS; i += 10)
+        rig_deposits(&rig, 1 + i, 10);
+    rig_deposits(&rig, 1, 10); /* later arrivals */
+    rig_close(&rig);
+    EXPECT_OK(dir_open(rig.data, false, &data_fd, &test_error));
+    EXPECT_OK(journal_reader_open(data_fd, &mem_libc, &reader, &test_error));
+    int fd = -1;
+    EXPECT_OK(dir_open_at(data_fd, "archive", true, &fd, &test_error));
+    file_close(fd);
+}
+
+static void teardown(void)
+{
+    journal_reader_close(reader);
+    file_close(data_fd);
+    rig_remove(&rig);
+}
+
+#define FIXTURE .init = setup, .fini = teardown
+
+static uint64_t end_of(size_t segment)
+{
+    return (segment + 1) * journal_reader_segment_bytes(reader);
+}
+
+static struct store_meta advance(size_t segment, settle_error *ret_fault)
+{
+    struct store_meta meta;
+    EXPECT_OK(snapshot_advance(data_fd, rig.data, reader, end_of(segment), &mem_libc, &meta, ret_fault, &test_error));
+    return meta;
+}
+
+static void data_path(char ret_path[TEMPDIR_PATH_BYTES])
+{
+    tempdir_join(ret_path, rig.data, "archive/snapshot/store/data.mdb");
+}
+
+Test(snapshot, it_ends_where_the_segment_does, FIXTURE)
+{
+    const struct segment_list *list = journal_reader_segments(reader);
+    settle_error fault;
+    cr_assert_geq(list->count, 5);
+    cr_assert_not(snapshot_exists(data_fd));
+    for (size_t i = 0; i + 1 < list->count; i++) {
+        struct store_meta meta = advance(i, &fault);
+        cr_assert_eq(fault.status, SETTLE_OK);
+        cr_assert_eq(meta.point.next_seq, list->entries[i + 1].header.first_seq);
+        cr_assert_eq(meta.point.chain, list->entries[i + 1].header.previous_chain);
+        cr_assert_lt(meta.point.position, end_of(i));
+        cr_assert_eq(meta.id_count, meta.point.next_seq - 1 < EVENTS ? meta.point.next_seq - 1 : EVENTS);
+        struct store_meta again = advance(i, &fault);
+        cr_assert_eq(again.point.position, meta.point.position, "asked again it changes nothing");
+    }
+    struct store_meta meta = advance(0, &fault);
+    cr_assert_eq(meta.point.next_seq, list->entries[list->count - 1].header.first_seq, "it never goes back");
+}
+
+Test(snapshot, step_by_step_is_the_same_as_at_once, FIXTURE)
+{
+    settle_error fault;
+    size_t last = journal_reader_segments(reader)->count - 2;
+    struct store_meta at_once = advance(last, &fault);
+    EXPECT_OK(snapshot_remove(data_fd, &test_error));
+    cr_assert_not(snapshot_exists(data_fd));
+    struct store_meta steps = {.account_count = 0};
+    for (size_t i = 0; i <= last; i++)
+        steps = advance(i, &fault);
+    cr_assert_eq(steps.account_digest, at_once.account_digest);
+    cr_assert_eq(steps.id_digest, at_once.id_digest);
+    cr_assert_eq(steps.account_count, at_once.account_count);
+    cr_assert_eq(steps.id_count, at_once.id_count);
+    cr_assert_eq(steps.point.position, at_once.point.position);
+    cr_assert_eq(steps.point.persisted_seq, at_once.point.persisted_seq);
+}
+
+Test(snapshot, a_damaged_one_is_made_anew, FIXTURE)
+{
+    char path[TEMPDIR_PATH_BYTES];
+    size_t bytes = 0;
+    settle_error fault;
+    struct store_meta good = advance(1, &fault);
+    data_path(path);
+    free(tree_read(path, &bytes));
+    for (size_t at = 8192 + 4000; at < bytes; at += 4096)
+        tree_write(path, at, "\377\377\377\377", 4);
+    struct store_meta meta = advance(1, &fault);
+    cr_assert_eq(fault.status, SETTLE_E_CORRUPT);
+    cr_assert(strncmp(fault.file, "archive/snapshot", 16) == 0, "%s", fault.file);
+    cr_assert_eq(meta.id_digest, good.id_digest);
+    tree_truncate(path, 5000);
+    meta = advance(2, &fault);
+    cr_assert_eq(fault.status, SETTLE_E_CORRUPT, "cut");
+    meta = advance(2, &fault);
+    cr_assert_eq(fault.status, SETTLE_OK);
+}
+
+Test(snapshot, another_journals_is_made_anew, FIXTURE)
+{
+    struct rig other;
+    char from[TEMPDIR_PATH_BYTES], to[TEMPDIR_PATH_BYTES];
+    settle_error fault;
+    rig_make(&other);
+    rig_open(&other);
+    rig_deposits(&other, 1, 50);
+    rig_close(&other);
+    struct store_meta good = advance(1, &fault), meta;
+    tempdir_join(from, other.data, "store");
+    tempdir_join(to, rig.data, "archive/snapshot/store");
+    tempdir_remove(to);
+    tree_copy(from, to);
+    EXPECT_STATUS(snapshot_meta_read(data_fd, rig.data, journal_reader_id(reader), &mem_libc, &meta, &test_error),
+                  SETTLE_E_CORRUPT);
+    meta = advance(1, &fault);
+    cr_assert_eq(fault.status, SETTLE_E_CORRUPT);
+    cr_assert_eq(meta.account_digest, good.account_digest);
+    rig_remove(&other);
+}
+
+/* ---- In the place of the store ------------------------------------------------------------------------------------ */
+
+static void lose_store(void)
+{
+    char path[TEMPDIR_PATH_BYTES];
+    tempdir_join(path, rig.data, "store");
+    tempdir_remove(path);
+}
+
+static void expect_engine_whole(enum store_state snapshot)
+{
+    struct verify_result verified;
+    cr_assert(rig_available(&rig, 1, RIG_USDT) == EVENTS);
+    settle_result repeat = rig_submit(&rig, rig_deposit(1, RIG_USDT, 1, 1));
+    cr_assert_eq(repeat.outcome, SETTLE_DUPLICATE);
+    cr_assert_eq(repeat.seq, EVENTS + 11);
+    rig_close(&rig);
+    EXPECT_OK(query_verify(rig.data, NULL, &verified, &test_error));
+    cr_assert_eq(verified.ok, snapshot == STORE_EQUAL, "%s", verified.fault.text);
+    cr_assert_eq(verified.store, STORE_EQUAL);
+    cr_assert_eq(verified.snapshot, snapshot);
+}
+
+Test(snapshot, an_engine_without_a_store_begins_with_it, FIXTURE)
+{
+    settle_error fault;
+    char message[128];
+    struct store_meta meta = advance(2, &fault);
+    lose_store();
+    cr_assert_eq(rig_try_open(&rig), SETTLE_OK, "%s %s\n%s", rig.error.file, rig.error.text, rig.log);
+    snprintf(message, sizeof message, "snapshot, which ends with event %d", (int)meta.point.next_seq - 1);
+    cr_assert(rig_logged(&rig, message), "%s", rig.log);
+    snprintf(message, sizeof message, "recovering: %d events", EVENTS + 10 - (int)meta.point.next_seq + 1);
+    cr_assert(rig_logged(&rig, message), "it reads what is behind the snapshot and no more: %s", rig.log);
+    expect_engine_whole(STORE_EQUAL);
+}
+
+Test(snapshot, an_engine_passes_over_a_damaged_one, FIXTURE)
+{
+    char path[TEMPDIR_PATH_BYTES];
+    size_t bytes = 0;
+    settle_error fault;
+    advance(2, &fault);
+    data_path(path);
+    free(tree_read(path, &bytes));
+    tree_write(path, bytes - 90, "\125\125\125", 3); /* in a value near the end of the last page */
+    tree_write(path, 8192 + 4090, "\125\125\125", 3);
+    tree_write(path, 12288 + 4090, "\125\125\125", 3);
+    tree_write(path, 16384 + 4090, "\125\125\125", 3);
+    lose_store();
+    cr_assert_eq(rig_try_open(&rig), SETTLE_OK, "%s %s\n%s", rig.error.file, rig.error.text, rig.log);
+    cr_assert(rig_logged(&rig, "snapshot is passed over"), "%s", rig.log);
+    expect_engine_whole(STORE_DAMAGED);
+}
+
+Test(snapshot, an_engine_does_not_wait_for_one_that_is_being_made, FIXTURE)
+{
+    int lock_fd = -1;
+    settle_error fault;
+    advance(2, &fault);
+    lose_store();
+    EXPECT_OK(lock_take_name_at(data_fd, "archive.lock", "archive command", &lock_fd, &test_error));
+    cr_assert_eq(rig_try_open(&rig), SETTLE_OK, "%s %s\n%s", rig.error.file, rig.error.text, rig.log);
+    cr_assert(rig_logged(&rig, "snapshot is passed over"), "%s", rig.log);
+    file_close(lock_fd);
+    expect_engine_whole(STORE_EQUAL);
+}
+
+Test(snapshot, a_copy_takes_nobodys_place, FIXTURE)
+{
+    settle_error fault;
+    advance(1, &fault);
+    char *before = tree_listing(rig.data);
+    EXPECT_STATUS(snapshot_copy(data_fd, rig.data, journal_reader_id(reader), &mem_libc, &test_error), SETTLE_E_EXISTS);
+    char *after = tree_listing(rig.data);
+    cr_assert_str_eq(before, after, "the store that is there stays, and nothing is left over");
+    free(before);
+    free(after);
+}
+
+Test(snapshot, a_journal_that_is_lost_beside_an_archive_is_not_begun_anew, FIXTURE)
+{
+    char path[TEMPDIR_PATH_BYTES];
+    settle_error fault;
+    advance(1, &fault);
+    lose_store();
+    tempdir_join(path, rig.data, "journal");
+    tempdir_remove(path);
+    cr_assert_eq(rig_try_open(&rig), SETTLE_E_CORRUPT);
+}

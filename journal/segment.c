@@ -9,11 +9,11 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "journal/base/bytes.h"
 #include "journal/base/crc32c.h"
+#include "journal/base/sort.h"
 
 void segment_name(uint64_t first_seq, uint64_t ordinal, char ret_name[SEGMENT_NAME_BYTES])
 {
@@ -161,14 +161,15 @@ static settle_status list_check(const struct segment_list *list, settle_error *e
     return SETTLE_OK;
 }
 
-settle_status segment_list_read(int journal_fd, struct segment_list *ret_list, settle_error *error)
+settle_status segment_list_read(int journal_fd, const struct mem *mem, struct segment_list *ret_list,
+                                settle_error *error)
 {
     char **names = NULL;
     size_t name_count = 0;
-    settle_status status = dir_list(journal_fd, "journal", &names, &name_count, error);
+    settle_status status = dir_list(journal_fd, "journal", mem, &names, &name_count, error);
     if (status != SETTLE_OK)
         return status;
-    struct segment_list list = {calloc(name_count + 1, sizeof *list.entries), 0};
+    struct segment_list list = {mem_alloc(mem, name_count + 1, sizeof *list.entries), 0, mem};
     if (list.entries == NULL)
         status = fail(error, SETTLE_E_NO_MEMORY, "no memory for the list of segments");
     for (size_t i = 0; i < name_count && status == SETTLE_OK; i++) {
@@ -177,11 +178,9 @@ settle_status segment_list_read(int journal_fd, struct segment_list *ret_list, s
         if (status == SETTLE_OK && is_segment)
             list.count++;
     }
-    for (size_t i = 0; i < name_count; i++)
-        free(names[i]);
-    free(names);
+    dir_list_free(names, name_count, mem);
     if (status == SETTLE_OK) {
-        qsort(list.entries, list.count, sizeof *list.entries, entry_compare);
+        sort_in_place(list.entries, list.count, sizeof *list.entries, entry_compare);
         status = list_check(&list, error);
     }
     if (status != SETTLE_OK) {
@@ -194,6 +193,7 @@ settle_status segment_list_read(int journal_fd, struct segment_list *ret_list, s
 
 void segment_list_free(struct segment_list *list)
 {
-    free(list->entries);
-    *list = (struct segment_list){NULL, 0};
+    if (list->entries != NULL)
+        mem_free(list->mem, list->entries);
+    *list = (struct segment_list){NULL, 0, NULL};
 }

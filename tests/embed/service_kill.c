@@ -52,7 +52,7 @@ struct client {
     bool is_repeat;                 /* everything was settled before: all are duplicates */
     int64_t balance[USERS][ASSETS]; /* by the model, when all are settled */
     bool is_accepted[EVENTS];
-    char ids[EVENTS][32], lines[EVENTS][320];
+    char lines[EVENTS][512];
     size_t answered, connections, duplicates, rejected;
 };
 
@@ -60,6 +60,11 @@ static uint32_t random_below(uint32_t *state, uint32_t limit)
 {
     *state = *state * 1664525u + 1013904223u;
     return (*state >> 8) % limit;
+}
+
+static void id_text(const struct client *client, size_t i, char ret_text[32])
+{
+    snprintf(ret_text, 32, "C%u-%zu", client->number, i);
 }
 
 static void amount_text(int64_t amount, int asset, char ret_text[SETTLE_AMOUNT_TEXT_BYTES])
@@ -74,7 +79,8 @@ static uint64_t user_of(const struct client *client, int user)
 
 static void make_transfer(struct client *client, int i, int user, int asset, bool is_deposit, int64_t amount)
 {
-    char text[SETTLE_AMOUNT_TEXT_BYTES];
+    char id[32], text[SETTLE_AMOUNT_TEXT_BYTES];
+    id_text(client, (size_t)i, id);
     amount_text(amount, asset, text);
     int64_t *balance = &client->balance[user][asset];
     client->is_accepted[i] = is_deposit || *balance >= amount;
@@ -83,12 +89,13 @@ static void make_transfer(struct client *client, int i, int user, int asset, boo
     snprintf(client->lines[i], sizeof client->lines[i],
              "{\"type\":\"%s\",\"event_id\":\"%s\",\"ts\":%d,\"user\":%" PRIu64
              ",\"asset\":\"%s\",\"amount\":\"%s\"}\n",
-             is_deposit ? "deposit" : "withdrawal", client->ids[i], i, user_of(client, user), symbols[asset], text);
+             is_deposit ? "deposit" : "withdrawal", id, i, user_of(client, user), symbols[asset], text);
 }
 
 static void make_trade(struct client *client, int i, int buyer, int seller, int64_t quantity, int64_t cost, int64_t fee)
 {
-    char base[SETTLE_AMOUNT_TEXT_BYTES], quote[SETTLE_AMOUNT_TEXT_BYTES], fees[SETTLE_AMOUNT_TEXT_BYTES];
+    char id[32], base[SETTLE_AMOUNT_TEXT_BYTES], quote[SETTLE_AMOUNT_TEXT_BYTES], fees[SETTLE_AMOUNT_TEXT_BYTES];
+    id_text(client, (size_t)i, id);
     amount_text(quantity, BTC, base);
     amount_text(cost, USDT, quote);
     amount_text(fee, USDT, fees);
@@ -104,7 +111,7 @@ static void make_trade(struct client *client, int i, int buyer, int seller, int6
         client->lines[i], sizeof client->lines[i],
         "{\"type\":\"trade\",\"event_id\":\"%s\",\"ts\":%d,\"buyer\":%" PRIu64 ",\"seller\":\"%" PRIu64
         "\",\"base\":\"BTC\",\"quote\":\"USDT\",\"quantity\":\"%s\",\"quote_amount\":\"%s\",\"seller_fee\":\"%s\"}\n",
-        client->ids[i], i, user_of(client, buyer), user_of(client, seller), base, quote, fees);
+        id, i, user_of(client, buyer), user_of(client, seller), base, quote, fees);
 }
 
 static void make_events(struct client *client)
@@ -112,7 +119,6 @@ static void make_events(struct client *client)
     for (int i = 0; i < EVENTS; i++) {
         int user = (int)random_below(&client->random, USERS), asset = (int)random_below(&client->random, ASSETS);
         int64_t amount = 1 + (int64_t)random_below(&client->random, 1000000);
-        snprintf(client->ids[i], sizeof client->ids[i], "C%u-%d", client->number, i);
         switch (random_below(&client->random, 4)) {
         case 0: make_trade(client, i, user, (user + 1) % USERS, amount, 1 + amount / 3, amount / 50); break;
         case 1: make_transfer(client, i, user, asset, false, amount); break;
@@ -163,16 +169,17 @@ static bool read_answer(FILE *in, char *line, int line_bytes)
 static void take_answer(struct client *client, const char *line)
 {
     size_t i = client->answered++;
-    char begin[96];
+    char begin[96], id[32];
+    id_text(client, i, id);
     const char *outcome = client->is_accepted[i] ? "accepted" : "rejected";
-    snprintf(begin, sizeof begin, "{\"event_id\":\"%s\",\"outcome\":\"duplicate\"", client->ids[i]);
+    snprintf(begin, sizeof begin, "{\"event_id\":\"%s\",\"outcome\":\"duplicate\"", id);
     if (strncmp(line, begin, strlen(begin)) == 0) {
         client->duplicates++; /* it had been settled, and its answer was lost */
         return;
     }
-    CHECK(!client->is_repeat, "%s is settled a second time: %s", client->ids[i], line);
-    snprintf(begin, sizeof begin, "{\"event_id\":\"%s\",\"outcome\":\"%s\"", client->ids[i], outcome);
-    CHECK(strncmp(line, begin, strlen(begin)) == 0, "%s is to be %s: %s", client->ids[i], outcome, line);
+    CHECK(!client->is_repeat, "%s is settled a second time: %s", id, line);
+    snprintf(begin, sizeof begin, "{\"event_id\":\"%s\",\"outcome\":\"%s\"", id, outcome);
+    CHECK(strncmp(line, begin, strlen(begin)) == 0, "%s is to be %s: %s", id, outcome, line);
     client->rejected += !client->is_accepted[i];
 }
 
@@ -250,7 +257,7 @@ static void expect_balances(const struct client *clients)
     for (int c = 0; c < CLIENTS; c++) {
         for (int user = 0; user < USERS; user++) {
             for (int asset = 0; asset < ASSETS; asset++) {
-                char line[256], expected[256], text[SETTLE_AMOUNT_TEXT_BYTES];
+                char line[320], expected[320], text[SETTLE_AMOUNT_TEXT_BYTES];
                 amount_text(clients[c].balance[user][asset], asset, text);
                 uint64_t id = user_of(&clients[c], user);
                 snprintf(line, sizeof line, "{\"type\":\"balance\",\"user\":%" PRIu64 ",\"asset\":\"%s\"}\n", id,

@@ -42,7 +42,7 @@ for member in $(grep -oE '\b(options|lines)\.[a-z_]+' "$document" | cut -d. -f2 
     grep -qE "\b$member\b" "$SETTLE_SOURCE_DIR/engine/settle.h" || fail "there is no member $member"
 done
 
-for link in $(grep -oE '\]\([^)#]+\)' "$document" | tr -d '])('); do
+for link in $(grep -oE '\]\([^)#]+\)' "$document" | tr -d '])(' | grep -v '^https://'); do
     [ -e "$SETTLE_SOURCE_DIR/docs/$link" ] || fail "there is no docs/$link"
 done
 for heading in $(grep -oE '\]\(#[^)]+\)' "$document" | tr -d '])(#'); do

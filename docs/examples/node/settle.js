@@ -21,6 +21,9 @@ const OK = 0, E_NOT_FOUND = -2;
 /* Bytes of settle_event, settle_result, settle_balance, settle_error; where text lies in the latter. */
 const EVENT_BYTES = 208, RESULT_BYTES = 24, BALANCE_BYTES = 64, ERROR_BYTES = 600, ERROR_INDEX = 16, ERROR_TEXT = 280;
 
+/* koffi has room for 64 calls in other threads; libuv has four threads (UV_THREADPOOL_SIZE). */
+const CALLS_MAX = 32;
+
 const library = koffi.load(process.env.SETTLE_LIBRARY || 'libsettle.so.0');
 koffi.struct('settle_text', { data: 'void *', bytes: 'size_t' });
 const call = {};
@@ -75,6 +78,8 @@ class Engine {
     check(call.open(directory, null, out, error), error);
     this.handle = out[0];
     this.assets = {};
+    this.running = 0; // calls of submit() in libuv's threads
+    this.waiting = []; // for one of them to end
     for (const [symbol, [id, scale]] of Object.entries(assets)) this.declare(symbol, id, scale);
   }
 
@@ -160,9 +165,13 @@ class Engine {
         batch.writeBigUInt64LE(BigInt(text.bytes), i * EVENT_BYTES + offset + 8);
       }
     });
+    while (this.running >= CALLS_MAX) await new Promise((resolve) => this.waiting.push(resolve));
+    this.running++;
     const status = await new Promise((resolve, reject) => {
       call.submit.async(this.handle, batch, events.length, results, error, (fault, value) => {
         held.length = 0;
+        this.running--;
+        this.waiting.shift()?.();
         if (fault) reject(fault);
         else resolve(value);
       });

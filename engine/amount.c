@@ -137,6 +137,18 @@ settle_status settle_amount_parse(settle_text text, uint8_t scale, settle_int128
     return decimal_to_amount(decimal, scale, ret_amount) ? SETTLE_OK : SETTLE_E_MALFORMED;
 }
 
+settle_status settle_price_parse(settle_text text, settle_price *ret_price)
+{
+    struct decimal decimal;
+    size_t fault_byte;
+    if (ret_price == NULL || (text.data == NULL && text.bytes != 0))
+        return SETTLE_E_INVALID;
+    if (decimal_parse(text, SETTLE_PRICE_DECIMALS_MAX, SETTLE_PRICE_DIGITS_MAX, &decimal, &fault_byte) != NULL)
+        return SETTLE_E_MALFORMED;
+    *ret_price = decimal_to_price(decimal);
+    return SETTLE_OK;
+}
+
 /* ---- Amount to text ---------------------------------------------------------------------------------------------- */
 
 size_t settle_amount_format(settle_int128 amount, uint8_t scale, char ret_text[SETTLE_AMOUNT_TEXT_BYTES])

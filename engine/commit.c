@@ -130,8 +130,10 @@ static void *commit_main(void *argument)
         else
             engine_latch(e, &error);
     }
-    if (e->latch.status != SETTLE_OK)
+    if (e->latch.status != SETTLE_OK) {
+        engine_tell_latch(e);
         complete(e, SETTLE_E_LATCHED);
+    }
     pthread_mutex_unlock(&e->mutex);
     return NULL;
 }

@@ -24,13 +24,16 @@
 
 /* ---- Options ---- */
 
-void settle_lines_options_init(settle_lines_options *ret_options)
+void settle_lines_options_init_sized(settle_lines_options *ret_options, size_t size_bytes)
 {
-    *ret_options = (settle_lines_options){
-        .size_bytes = sizeof *ret_options,
+    const settle_lines_options options = {
+        .size_bytes = size_bytes,
         .free_bytes_min = FOLLOWER_FREE_DEFAULT,
         .sample_per_million = LINES_SAMPLE_ALL,
     };
+    assert(ret_options != NULL && size_bytes >= sizeof ret_options->size_bytes);
+    memset(ret_options, 0, size_bytes);
+    memcpy(ret_options, &options, size_bytes < sizeof options ? size_bytes : sizeof options);
 }
 
 static settle_status options_take(const settle_lines_options *given, settle_lines_options *ret_options,
@@ -63,10 +66,13 @@ static void emitter_give_up(settle *e, const settle_error *fault)
     struct emitter *m = &e->emitter;
     m->state.is_paused = 1;
     m->state.cause = *fault;
-    if (fault->status == SETTLE_E_NO_MEMORY)
-        engine_log(e, SETTLE_LOG_WARNING, "the JSON lines have ended and are left for the next start: %s", fault->text);
-    else
+    if (fault->status != SETTLE_E_NO_MEMORY) {
         engine_latch(e, fault);
+        return;
+    }
+    pthread_mutex_unlock(&e->mutex);
+    engine_log(e, SETTLE_LOG_WARNING, "the JSON lines have ended and are left for the next start: %s", fault->text);
+    pthread_mutex_lock(&e->mutex);
 }
 
 /* Renders some more of what is durable. Called and returns with the mutex held. False: never again. */

@@ -59,6 +59,7 @@ struct settle {
     bool commit_is_running, checkpoint_is_running;
     bool is_closing, checkpoint_is_closing;
     settle_error latch; /* status SETTLE_OK: none; else the first failure */
+    bool latch_is_untold; /* the log has not been told of it */
 
     /* state */
     struct registry names;
@@ -108,8 +109,11 @@ struct settle {
 /* ---- settle.c ---- */
 /* Remembers the first failure, wakes everybody. Call with the mutex held. Returns the status to hand out. */
 settle_status engine_latch(settle *engine, const settle_error *cause);
+/* Tells the log of the latch, once. Mutex held; let go while the log is told, since its callback may call the engine. */
+void engine_tell_latch(settle *engine);
 /* SETTLE_OK, or SETTLE_E_LATCHED with the first failure's text. Mutex held. */
 settle_status engine_check(const settle *engine, settle_error *error);
+/* Never with the mutex held. */
 void engine_log(const settle *engine, settle_log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* A view on the engine's directory that shares its store: an environment may be opened once in a process. */
@@ -130,7 +134,8 @@ void engine_snapshot_let_go(settle *engine);
 /* Room for one more duplicate or conflict that the store does not have; forgets those it has. */
 settle_status engine_repeat_reserve(settle *engine);
 void engine_forget_repeats(settle *engine);
-/* Where an event id arrived: the first time and, malloc'd, the later times in order; all of it durable when it returns.
+/* Where an event id arrived: the first time and, from the engine's mem, the later times in order; all of it durable when it
+ * returns.
  * SETTLE_E_NOT_FOUND; SETTLE_E_CORRUPT also where it is the store that cannot tell. */
 settle_status engine_find_arrivals(settle *engine, const struct event_key *key, uint64_t *ret_first_position,
                                    uint64_t **ret_positions, size_t *ret_count, settle_error *error);

@@ -3,7 +3,6 @@
  * confirmed by the record itself. Everything here runs under the engine's mutex.
  */
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "engine/engine.h"
@@ -152,7 +151,7 @@ settle_status engine_find_arrivals(settle *engine, const struct event_key *key, 
                                    uint64_t **ret_positions, size_t *ret_count, settle_error *error)
 {
     settle *e = engine;
-    struct positions list = {NULL, 0, 0};
+    struct positions list = {&e->mem, NULL, 0, 0};
     uint64_t first_position = 0;
     pthread_mutex_lock(&e->mutex);
     settle_status status = engine_check(e, error);
@@ -164,7 +163,7 @@ settle_status engine_find_arrivals(settle *engine, const struct event_key *key, 
         status = commit_wait(e, buffer_of(e, last) == e->open ? e->open_number : e->open_number - 1, error);
     pthread_mutex_unlock(&e->mutex);
     if (status != SETTLE_OK) {
-        free(list.at);
+        mem_free(&e->mem, list.at);
         return status;
     }
     *ret_first_position = first_position;

@@ -1,12 +1,14 @@
-/* positions.h — a growing list of journal positions, malloc'd: what an answer is made of. */
+/* positions.h — a growing list of journal positions, from the allocator of whoever asked: what an answer is made of. */
 #ifndef ENGINE_POSITIONS_H
 #define ENGINE_POSITIONS_H
 
-#include <stdlib.h>
+#include <stdint.h>
 
+#include "journal/base/mem.h"
 #include "journal/base/status.h"
 
 struct positions {
+    const struct mem *mem;
     uint64_t *at;
     size_t count, capacity;
 };
@@ -19,7 +21,7 @@ static inline settle_status positions_add(void *context, uint64_t position, sett
         return SETTLE_OK;
     if (list->count == list->capacity) {
         size_t capacity = list->capacity == 0 ? 16 : list->capacity * 2;
-        uint64_t *at = realloc(list->at, capacity * sizeof *at);
+        uint64_t *at = mem_resize(list->mem, list->at, capacity, sizeof *at);
         if (at == NULL)
             return fail(error, SETTLE_E_NO_MEMORY, "no memory for the arrivals of an event");
         list->at = at;

@@ -27,12 +27,23 @@ settle_status engine_latch(settle *engine, const settle_error *cause)
     assert(cause->status != SETTLE_OK);
     if (engine->latch.status == SETTLE_OK) {
         engine->latch = *cause;
-        engine_log(engine, SETTLE_LOG_ERROR, "the engine has stopped: %s", cause->text);
+        engine->latch_is_untold = true; /* the mutex is held: engine_tell_latch() is for later */
     }
     pthread_cond_broadcast(&engine->progress);
     pthread_cond_signal(&engine->commit_wanted);
     pthread_cond_signal(&engine->checkpoint_wanted);
     return SETTLE_E_LATCHED;
+}
+
+void engine_tell_latch(settle *engine)
+{
+    if (!engine->latch_is_untold)
+        return;
+    settle_error latch = engine->latch;
+    engine->latch_is_untold = false;
+    pthread_mutex_unlock(&engine->mutex);
+    engine_log(engine, SETTLE_LOG_ERROR, "the engine has stopped: %s", latch.text);
+    pthread_mutex_lock(&engine->mutex);
 }
 
 settle_status engine_check(const settle *engine, settle_error *error)
@@ -66,7 +77,8 @@ static settle_status options_take(const settle_options *given, settle_options *r
     settle_options_init(&options);
     if (given != NULL) {
         if (given->size_bytes == 0 || given->size_bytes > sizeof options)
-            return fail(error, SETTLE_E_INVALID, "settle_options: size_bytes is not what settle_options_init() sets");
+            return fail(error, SETTLE_E_INVALID, "settle_options: size_bytes is not what this version's "
+                                                 "settle_options_init() sets");
         memcpy(&options, given, given->size_bytes);
     }
     if (options.segment_bytes < SEGMENT_BYTES_MIN || options.segment_bytes > SEGMENT_BYTES_MAX)
@@ -97,10 +109,11 @@ static settle_status directory_prepare(const char *directory, const settle_optio
                                        int *ret_data_fd, int *ret_lock_fd, settle_error *error)
 {
     int data_fd = -1, lock_fd = -1;
+    struct mem mem = options_mem(options);
     settle_status status = dir_open(directory, true, &data_fd, error);
     if (status == SETTLE_OK)
         status = lock_take_at(data_fd, &lock_fd, error);
-    if (status == SETTLE_OK && journal_exists(data_fd)) {
+    if (status == SETTLE_OK && journal_exists(data_fd, &mem)) {
         if (must_be_new)
             status = fail(error, SETTLE_E_EXISTS, "%s already holds a journal", directory);
     } else if (status == SETTLE_OK && (file_exists_at(data_fd, "store") || snapshot_exists(data_fd))) {
@@ -109,7 +122,7 @@ static settle_status directory_prepare(const char *directory, const settle_optio
                          directory);
     } else if (status == SETTLE_OK) {
         struct clock clock = options_clock(options);
-        status = journal_create(data_fd, options->segment_bytes, clock_now_us(&clock), error);
+        status = journal_create(data_fd, &mem, options->segment_bytes, clock_now_us(&clock), error);
         if (status == SETTLE_OK) /* whoever made the directory, and whenever */
             status = dir_sync_parent(directory, error);
     }
@@ -572,6 +585,8 @@ settle_status settle_open(const char *directory, const settle_options *options, 
         return status;
     }
     *ret_engine = e;
+    engine_log(e, SETTLE_LOG_DEBUG, "the engine has started: %" PRIu64 " events in the journal, %zu assets", end.next_seq - 1,
+               e->names.asset_count);
     return SETTLE_OK;
 }
 
@@ -584,7 +599,10 @@ settle_status settle_close(settle *engine, settle_error *error)
     checkpoint_stop(engine); /* while the last lines are rendered */
     if (settle_lines_stop(engine, &fault) != SETTLE_OK)
         engine_log(engine, SETTLE_LOG_WARNING, "JSON lines are left for the next start: %s", fault.text);
+    pthread_mutex_lock(&engine->mutex);
     settle_status status = engine_check(engine, error);
+    engine_tell_latch(engine); /* the last checkpoint failed: the commit thread was gone by then */
+    pthread_mutex_unlock(&engine->mutex);
     engine_free(engine);
     return status;
 }

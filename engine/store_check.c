@@ -69,8 +69,7 @@ static const char *meta_fault(const uint8_t *meta, uint64_t number, uint32_t pag
     uint64_t transaction = native_u64(meta + META_TRANSACTION);
     if (transaction != 0 && transaction % META_COUNT != number)
         return "a meta page stands in the other's place";
-    const char *fault = tree_fault(meta, 0);
-    return fault ? fault : tree_fault(meta, 1);
+    return NULL;
 }
 
 static const char *sight_fault(const struct sight *sight)
@@ -91,7 +90,12 @@ static const char *sight_fault(const struct sight *sight)
     }
     uint64_t distance =
         transactions[0] > transactions[1] ? transactions[0] - transactions[1] : transactions[1] - transactions[0];
-    return distance == 1 || (distance == 0 && transactions[0] == 0) ? NULL : "the meta pages do not follow each other";
+    if (distance != 1 && (distance != 0 || transactions[0] != 0))
+        return "the meta pages do not follow each other";
+    /* Only the last one's trees: where writing a meta page fails, LMDB gives the older one its number back and not its trees. */
+    const uint8_t *last = sight->metas[transactions[1] > transactions[0]];
+    const char *fault = tree_fault(last, 0);
+    return fault ? fault : tree_fault(last, 1);
 }
 
 /*

@@ -6,6 +6,7 @@
 #include <settle/settle.h>
 
 #include <assert.h>
+#include <string.h>
 
 const char *settle_status_name(settle_status status)
 {
@@ -66,15 +67,17 @@ const char *settle_version(void)
     return SETTLE_VERSION;
 }
 
-void settle_options_init(settle_options *options)
+void settle_options_init_sized(settle_options *ret_options, size_t size_bytes)
 {
-    assert(options != NULL);
-    *options = (settle_options){
-        .size_bytes = sizeof *options,
+    assert(ret_options != NULL && size_bytes >= sizeof ret_options->size_bytes);
+    const settle_options options = {
+        .size_bytes = size_bytes,
         .segment_bytes = (uint64_t)64 << 20,
         .commit_events_max = 8192,
         .commit_interval_us_max = 1000,
         .checkpoint_interval_ms = 1000,
         .checkpoint_events_max = 262144,
     };
+    memset(ret_options, 0, size_bytes);
+    memcpy(ret_options, &options, size_bytes < sizeof options ? size_bytes : sizeof options);
 }

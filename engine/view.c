@@ -6,7 +6,6 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "engine/positions.h"
@@ -251,7 +250,7 @@ settle_status view_find_event(struct view *view, const struct event_key *key, ui
 settle_status view_arrivals(struct view *view, uint64_t first_position, uint64_t **ret_positions, size_t *ret_count,
                             settle_error *error)
 {
-    struct positions list = {NULL, 0, 0};
+    struct positions list = {view->mem, NULL, 0, 0};
     settle_status status = SETTLE_OK;
     if (view->store != NULL)
         status = store_arrivals_walk(view->snapshot, first_position, positions_add, &list, error);
@@ -259,7 +258,7 @@ settle_status view_arrivals(struct view *view, uint64_t first_position, uint64_t
         if (view->overlay.arrivals[i].first_position == first_position)
             status = positions_add(&list, view->overlay.arrivals[i].position, error);
     if (status != SETTLE_OK) {
-        free(list.at);
+        mem_free(view->mem, list.at);
         return status;
     }
     *ret_positions = list.at;

@@ -47,7 +47,7 @@ settle_status view_accounts(struct view *view, uint64_t user, uint32_t asset, st
 /* Position of the first arrival of an id; SETTLE_E_NOT_FOUND. */
 settle_status view_find_event(struct view *view, const struct event_key *key, uint64_t *ret_position,
                               settle_error *error);
-/* Positions of its later arrivals, in order, malloc'd. */
+/* Positions of its later arrivals, in order; free them with mem_free() and view->mem. */
 settle_status view_arrivals(struct view *view, uint64_t first_position, uint64_t **ret_positions, size_t *ret_count,
                             settle_error *error);
 

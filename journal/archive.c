@@ -40,11 +40,11 @@ settle_status archive_lock_take(int data_fd, int *ret_fd, settle_error *error)
 }
 
 /* What an interrupted move left. */
-static settle_status partial_remove(int dir_fd, const char *folder, settle_error *error)
+static settle_status partial_remove(int dir_fd, const char *folder, const struct mem *mem, settle_error *error)
 {
     char **names = NULL;
     size_t count = 0;
-    settle_status status = dir_list(dir_fd, folder, &names, &count, error);
+    settle_status status = dir_list(dir_fd, folder, mem, &names, &count, error);
     if (status != SETTLE_OK)
         return status;
     for (size_t i = 0; i < count; i++) {
@@ -53,9 +53,8 @@ static settle_status partial_remove(int dir_fd, const char *folder, settle_error
                           strstr(names[i], ".seg") != NULL;
         if (status == SETTLE_OK && is_partial)
             status = file_remove_at(dir_fd, names[i], error);
-        free(names[i]);
     }
-    free(names);
+    dir_list_free(names, count, mem);
     return status;
 }
 
@@ -67,14 +66,14 @@ settle_status archive_open(int data_fd, bool create, const struct mem *mem, stru
     if (status == SETTLE_OK)
         status = dir_open_at(data_fd, ARCHIVE_DIRECTORY, create, &archive.archive_fd, error);
     if (status == SETTLE_OK) {
-        status = archive_index_read(archive.journal_fd, &archive.index, error);
+        status = archive_index_read(archive.journal_fd, mem, &archive.index, error);
         if (status == SETTLE_E_CORRUPT && !create)
             status = file_replace_at(archive.journal_fd, ARCHIVE_INDEX_NAME, ARCHIVE_INDEX_NAME_DAMAGED, error);
     }
     if (status == SETTLE_OK)
-        status = partial_remove(archive.archive_fd, ARCHIVE_DIRECTORY, error);
+        status = partial_remove(archive.archive_fd, ARCHIVE_DIRECTORY, mem, error);
     if (status == SETTLE_OK)
-        status = partial_remove(archive.journal_fd, "journal", error);
+        status = partial_remove(archive.journal_fd, "journal", mem, error);
     if (status != SETTLE_OK) {
         archive_close(&archive);
         return status;
@@ -299,13 +298,13 @@ settle_status archive_list(const struct archive *archive, char ***ret_segments, 
 {
     char **names = NULL;
     size_t count = 0, kept = 0;
-    settle_status status = dir_list(archive->archive_fd, ARCHIVE_DIRECTORY, &names, &count, error);
+    settle_status status = dir_list(archive->archive_fd, ARCHIVE_DIRECTORY, archive->mem, &names, &count, error);
     if (status != SETTLE_OK)
         return status;
     for (size_t i = 0; i < count; i++) {
         char segment[SEGMENT_NAME_BYTES];
         if (!archived_name_parse(names[i], segment)) {
-            free(names[i]);
+            mem_free(archive->mem, names[i]);
             continue;
         }
         names[i][strlen(segment)] = '\0';
@@ -335,8 +334,7 @@ settle_status archive_empty(struct archive *archive, settle_error *error)
         archived_name(segments[i], name);
         if (status == SETTLE_OK)
             status = file_remove_at(archive->archive_fd, name, error);
-        free(segments[i]);
     }
-    free(segments);
+    dir_list_free(segments, count, archive->mem);
     return status == SETTLE_OK ? dir_sync(archive->archive_fd, ARCHIVE_DIRECTORY, error) : status;
 }

@@ -22,8 +22,9 @@ _Static_assert((int)ARCHIVE_ENTRY_SEGMENT_BYTES == (int)SEGMENT_HEADER_BYTES,
 
 void archive_index_free(struct archive_index *index)
 {
-    free(index->entries);
-    *index = (struct archive_index){NULL, 0};
+    if (index->entries != NULL)
+        mem_free(index->mem, index->entries);
+    *index = (struct archive_index){NULL, 0, index->mem};
 }
 
 const struct archive_entry *archive_index_find(const struct archive_index *index, uint64_t ordinal)
@@ -43,7 +44,7 @@ settle_status archive_index_put(struct archive_index *index, const struct archiv
         index->entries[at] = *entry;
         return SETTLE_OK;
     }
-    struct archive_entry *entries = realloc(index->entries, (index->count + 1) * sizeof *entries);
+    struct archive_entry *entries = mem_resize(index->mem, index->entries, index->count + 1, sizeof *entries);
     if (entries == NULL)
         return fail(error, SETTLE_E_NO_MEMORY, "no memory for the index of the archive");
     memmove(entries + at + 1, entries + at, (index->count - at) * sizeof *entries);
@@ -111,10 +112,10 @@ static settle_status entry_decode(const uint8_t *bytes, uint64_t offset, struct 
 
 /* ---- The file ---------------------------------------------------------------------------------------------------- */
 
-static settle_status entries_decode(const uint8_t *bytes, uint32_t count, struct archive_index *ret_index,
-                                    settle_error *error)
+static settle_status entries_decode(const uint8_t *bytes, uint32_t count, const struct mem *mem,
+                                    struct archive_index *ret_index, settle_error *error)
 {
-    struct archive_index index = {calloc((size_t)count + 1, sizeof *index.entries), 0};
+    struct archive_index index = {mem_alloc(mem, (size_t)count + 1, sizeof *index.entries), 0, mem};
     settle_status status = SETTLE_OK;
     if (index.entries == NULL)
         return fail(error, SETTLE_E_NO_MEMORY, "no memory for the index of the archive");
@@ -132,7 +133,8 @@ static settle_status entries_decode(const uint8_t *bytes, uint32_t count, struct
     return status;
 }
 
-settle_status archive_index_read(int journal_fd, struct archive_index *ret_index, settle_error *error)
+settle_status archive_index_read(int journal_fd, const struct mem *mem, struct archive_index *ret_index,
+                                 settle_error *error)
 {
     int fd = -1;
     uint64_t file_bytes = 0;
@@ -141,7 +143,7 @@ settle_status archive_index_read(int journal_fd, struct archive_index *ret_index
     settle_error fault;
     settle_status status = file_open_at(journal_fd, ARCHIVE_INDEX_NAME, FILE_READ, &fd, &fault);
     if (status == SETTLE_E_NOT_FOUND) {
-        *ret_index = (struct archive_index){NULL, 0};
+        *ret_index = (struct archive_index){NULL, 0, mem};
         return SETTLE_OK;
     }
     if (status != SETTLE_OK && error != NULL)
@@ -152,15 +154,15 @@ settle_status archive_index_read(int journal_fd, struct archive_index *ret_index
     if (status == SETTLE_OK && file_bytes > limit)
         status = fail_at(error, SETTLE_E_CORRUPT, FILE_NAME, limit, 0, "the index is too long");
     if (status == SETTLE_OK) {
-        bytes = calloc(1, (size_t)file_bytes + ARCHIVE_INDEX_HEAD_BYTES);
+        bytes = mem_alloc(mem, 1, (size_t)file_bytes + ARCHIVE_INDEX_HEAD_BYTES);
         status = bytes == NULL ? fail(error, SETTLE_E_NO_MEMORY, "no memory for the index of the archive")
                                : file_read_zeros(fd, FILE_NAME, 0, bytes, (size_t)file_bytes, error);
     }
     if (status == SETTLE_OK)
         status = head_decode(bytes, file_bytes, &count, error);
     if (status == SETTLE_OK)
-        status = entries_decode(bytes, count, ret_index, error);
-    free(bytes);
+        status = entries_decode(bytes, count, mem, ret_index, error);
+    mem_free(mem, bytes);
     file_close(fd);
     return status;
 }
@@ -169,7 +171,7 @@ settle_status archive_index_write(int journal_fd, const struct archive_index *in
 {
     assert(index->count > 0 && index->count <= ENTRIES_MAX);
     size_t count = ARCHIVE_INDEX_HEAD_BYTES + index->count * ARCHIVE_ENTRY_BYTES;
-    uint8_t *bytes = malloc(count);
+    uint8_t *bytes = mem_resize(index->mem, NULL, count, 1);
     int fd = -1;
     if (bytes == NULL)
         return fail(error, SETTLE_E_NO_MEMORY, "no memory for the index of the archive");
@@ -190,7 +192,7 @@ settle_status archive_index_write(int journal_fd, const struct archive_index *in
     if (status == SETTLE_OK)
         status = dir_sync(journal_fd, "journal", error);
     file_close(fd);
-    free(bytes);
+    mem_free(index->mem, bytes);
     return status;
 }
 

@@ -34,12 +34,14 @@ struct archive_entry {
     uint64_t file_bytes;    /* of the .zst */
 };
 struct archive_index {
-    struct archive_entry *entries; /* malloc'd, by ordinal from 0 on */
+    struct archive_entry *entries; /* by ordinal from 0 on */
     size_t count;
+    const struct mem *mem; /* that has them */
 };
 
 /* A missing file is an index of none. SETTLE_E_CORRUPT, SETTLE_E_UNSUPPORTED with the place. */
-settle_status archive_index_read(int journal_fd, struct archive_index *ret_index, settle_error *error);
+settle_status archive_index_read(int journal_fd, const struct mem *mem, struct archive_index *ret_index,
+                                 settle_error *error);
 void archive_index_free(struct archive_index *index); /* also of a zeroed struct */
 /* The entry of an ordinal, NULL when there is none. */
 const struct archive_entry *archive_index_find(const struct archive_index *index, uint64_t ordinal);

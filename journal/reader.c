@@ -145,9 +145,9 @@ settle_status journal_reader_refresh(struct journal_reader *reader, settle_error
     bool is_live = false;
     uint64_t limit = UINT64_MAX;
     settle_status status = writer_examine(reader, &is_live, &limit, error);
-    struct segment_list list = {NULL, 0};
+    struct segment_list list = {NULL, 0, NULL};
     if (status == SETTLE_OK)
-        status = segment_list_read(reader->journal_fd, &list, error);
+        status = segment_list_read(reader->journal_fd, reader->mem, &list, error);
     if (status != SETTLE_OK)
         return status;
     if (list.count == 0) {
@@ -218,7 +218,7 @@ settle_status journal_reader_limit(struct journal_reader *reader, uint64_t posit
     const struct segment_list *known = &reader->segments;
     if (position != UINT64_MAX && position / segment_bytes(reader) > known->entries[known->count - 1].header.ordinal) {
         struct segment_list list;
-        settle_status status = segment_list_read(reader->journal_fd, &list, error);
+        settle_status status = segment_list_read(reader->journal_fd, reader->mem, &list, error);
         if (status != SETTLE_OK)
             return status;
         segment_list_free(&reader->segments);
@@ -280,7 +280,7 @@ settle_status journal_reader_begin_segment(const struct journal_reader *reader, 
 static settle_status segments_locate(struct journal_reader *r, settle_error *error)
 {
     struct segment_list now;
-    settle_status status = segment_list_read(r->journal_fd, &now, error);
+    settle_status status = segment_list_read(r->journal_fd, r->mem, &now, error);
     if (status != SETTLE_OK)
         return status;
     for (size_t i = 0; i < r->segments.count && i < now.count; i++) {

@@ -9,12 +9,12 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "journal/archive_index.h"
 #include "journal/base/bytes.h"
 #include "journal/base/crc32c.h"
+#include "journal/base/sort.h"
 
 #define LISTINGS_MAX 3
 
@@ -41,7 +41,8 @@ bool segment_name_parse(const char *name, uint64_t *ret_first_seq, uint64_t *ret
 {
     uint64_t first_seq, ordinal;
     const char *at = name;
-    if (!parse_digits(&at, 20, &first_seq) || *at++ != '-' || !parse_digits(&at, 6, &ordinal) || strcmp(at, ".seg") != 0)
+    if (!parse_digits(&at, 20, &first_seq) || *at++ != '-' || !parse_digits(&at, 6, &ordinal) ||
+        strcmp(at, ".seg") != 0)
         return false;
     char canonical[SEGMENT_NAME_BYTES];
     segment_name(first_seq, ordinal, canonical);
@@ -129,14 +130,16 @@ static settle_status entry_read(int journal_fd, const char *name, struct segment
     if (status != SETTLE_OK)
         return status;
     if (ret_entry->header.first_seq != first_seq || ret_entry->header.ordinal != ordinal)
-        return fail_at(error, SETTLE_E_CORRUPT, name, 0, first_seq, "the file's name and its header disagree: renamed?");
+        return fail_at(error, SETTLE_E_CORRUPT, name, 0, first_seq,
+                       "the file's name and its header disagree: renamed?");
     snprintf(ret_entry->name, sizeof ret_entry->name, "%s", name);
     return SETTLE_OK;
 }
 
 static int entry_compare(const void *a, const void *b)
 {
-    uint64_t x = ((const struct segment_entry *)a)->header.ordinal, y = ((const struct segment_entry *)b)->header.ordinal;
+    uint64_t x = ((const struct segment_entry *)a)->header.ordinal,
+             y = ((const struct segment_entry *)b)->header.ordinal;
     return x < y ? -1 : x > y;
 }
 
@@ -151,7 +154,8 @@ static settle_status list_check(const struct segment_list *list, settle_error *e
                                "the segments before ordinal %" PRIu64 " are missing", entry->header.ordinal);
             if (entry->header.first_seq != 1 ||
                 entry->header.previous_chain != segment_chain_genesis(entry->header.journal_id))
-                return fail_at(error, SETTLE_E_CORRUPT, entry->name, 0, 1, "the first segment does not begin a journal");
+                return fail_at(error, SETTLE_E_CORRUPT, entry->name, 0, 1,
+                               "the first segment does not begin a journal");
             continue;
         }
         if (memcmp(entry->header.journal_id, before->header.journal_id, 16) != 0 ||
@@ -170,8 +174,8 @@ static settle_status list_check(const struct segment_list *list, settle_error *e
 
 const char *segment_place(const struct segment_entry *entry, char ret_place[SEGMENT_PLACE_BYTES])
 {
-    int length = snprintf(ret_place, SEGMENT_PLACE_BYTES, entry->is_archived ? "archive/%s.zst" : "journal/%s",
-                          entry->name);
+    int length =
+        snprintf(ret_place, SEGMENT_PLACE_BYTES, entry->is_archived ? "archive/%s.zst" : "journal/%s", entry->name);
     assert(length > 0 && length < SEGMENT_PLACE_BYTES);
     return ret_place;
 }
@@ -187,11 +191,11 @@ static bool list_has(const struct segment_list *list, uint64_t ordinal)
 /* What the index tells of and the directory does not have. `list` is sorted, and is again afterwards. */
 static settle_status list_add_archived(int journal_fd, struct segment_list *list, settle_error *error)
 {
-    struct archive_index index = {NULL, 0};
-    settle_status status = archive_index_read(journal_fd, &index, error);
+    struct archive_index index;
+    settle_status status = archive_index_read(journal_fd, list->mem, &index, error);
     if (status != SETTLE_OK || index.count == 0)
         return status;
-    struct segment_entry *entries = realloc(list->entries, (list->count + index.count) * sizeof *entries);
+    struct segment_entry *entries = mem_resize(list->mem, list->entries, list->count + index.count, sizeof *entries);
     size_t plain = list->count;
     if (entries == NULL) {
         archive_index_free(&index);
@@ -200,7 +204,7 @@ static settle_status list_add_archived(int journal_fd, struct segment_list *list
     list->entries = entries;
     for (size_t i = 0; i < index.count; i++) {
         const struct archive_entry *archived = &index.entries[i];
-        const struct segment_list listed = {entries, plain};
+        const struct segment_list listed = {entries, plain, list->mem};
         if (list_has(&listed, archived->header.ordinal))
             continue;
         struct segment_entry *entry = &entries[list->count++];
@@ -210,7 +214,7 @@ static settle_status list_add_archived(int journal_fd, struct segment_list *list
         segment_name(archived->header.first_seq, archived->header.ordinal, entry->name);
     }
     archive_index_free(&index);
-    qsort(list->entries, list->count, sizeof *list->entries, entry_compare);
+    sort_in_place(list->entries, list->count, sizeof *list->entries, entry_compare);
     if (list->entries[list->count - 1].is_archived)
         return fail_at(error, SETTLE_E_CORRUPT, "journal", 0, list->entries[list->count - 1].header.first_seq,
                        "the segments behind the archived ones are missing");
@@ -218,14 +222,15 @@ static settle_status list_add_archived(int journal_fd, struct segment_list *list
 }
 
 /* The index is read behind the directory: a segment that was archived in between is in it, since it is written first. */
-static settle_status list_read_once(int journal_fd, struct segment_list *ret_list, settle_error *error)
+static settle_status list_read_once(int journal_fd, const struct mem *mem, struct segment_list *ret_list,
+                                    settle_error *error)
 {
     char **names = NULL;
     size_t name_count = 0;
-    settle_status status = dir_list(journal_fd, "journal", &names, &name_count, error);
+    settle_status status = dir_list(journal_fd, "journal", mem, &names, &name_count, error);
     if (status != SETTLE_OK)
         return status;
-    struct segment_list list = {calloc(name_count + 1, sizeof *list.entries), 0};
+    struct segment_list list = {mem_alloc(mem, name_count + 1, sizeof *list.entries), 0, mem};
     if (list.entries == NULL)
         status = fail(error, SETTLE_E_NO_MEMORY, "no memory for the list of segments");
     for (size_t i = 0; i < name_count && status == SETTLE_OK; i++) {
@@ -234,11 +239,9 @@ static settle_status list_read_once(int journal_fd, struct segment_list *ret_lis
         if (status == SETTLE_OK && is_segment)
             list.count++;
     }
-    for (size_t i = 0; i < name_count; i++)
-        free(names[i]);
-    free(names);
+    dir_list_free(names, name_count, mem);
     if (status == SETTLE_OK) {
-        qsort(list.entries, list.count, sizeof *list.entries, entry_compare);
+        sort_in_place(list.entries, list.count, sizeof *list.entries, entry_compare);
         status = list_add_archived(journal_fd, &list, error);
     }
     if (status == SETTLE_OK)
@@ -253,16 +256,18 @@ static settle_status list_read_once(int journal_fd, struct segment_list *ret_lis
 
 /* Where segments are brought back while the directory is read, they may be seen neither there nor in the index: what looks
  * like a hole is looked at again. */
-settle_status segment_list_read(int journal_fd, struct segment_list *ret_list, settle_error *error)
+settle_status segment_list_read(int journal_fd, const struct mem *mem, struct segment_list *ret_list,
+                                settle_error *error)
 {
     settle_status status = SETTLE_E_CORRUPT;
     for (int i = 0; i < LISTINGS_MAX && status == SETTLE_E_CORRUPT; i++)
-        status = list_read_once(journal_fd, ret_list, error);
+        status = list_read_once(journal_fd, mem, ret_list, error);
     return status;
 }
 
 void segment_list_free(struct segment_list *list)
 {
-    free(list->entries);
-    *list = (struct segment_list){NULL, 0};
+    if (list->entries != NULL)
+        mem_free(list->mem, list->entries);
+    *list = (struct segment_list){NULL, 0, NULL};
 }

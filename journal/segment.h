@@ -42,10 +42,12 @@ struct segment_entry {
 /* "journal/NAME.seg" or "archive/NAME.seg.zst". Returns ret_place. */
 const char *segment_place(const struct segment_entry *entry, char ret_place[SEGMENT_PLACE_BYTES]);
 struct segment_list {
-    struct segment_entry *entries; /* malloc'd */
+    struct segment_entry *entries; /* from mem */
     size_t count;
+    const struct mem *mem;
 };
-settle_status segment_list_read(int journal_fd, struct segment_list *ret_list, settle_error *error);
-void segment_list_free(struct segment_list *list);
+settle_status segment_list_read(int journal_fd, const struct mem *mem, struct segment_list *ret_list,
+                                settle_error *error);
+void segment_list_free(struct segment_list *list); /* also of a zeroed one */
 
 #endif

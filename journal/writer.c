@@ -41,15 +41,15 @@ struct journal_writer {
     settle_status spare_status;
 };
 
-bool journal_exists(int data_fd)
+bool journal_exists(int data_fd, const struct mem *mem)
 {
     int journal_fd = -1;
-    struct segment_list list = {NULL, 0};
+    struct segment_list list = {NULL, 0, NULL};
     /* A journal that cannot be read is one all the same: the caller's open says what is wrong with it. */
     settle_status status = dir_open_at(data_fd, "journal", false, &journal_fd, NULL);
     if (status != SETTLE_OK)
         return status != SETTLE_E_NOT_FOUND;
-    status = segment_list_read(journal_fd, &list, NULL);
+    status = segment_list_read(journal_fd, mem, &list, NULL);
     bool exists = status != SETTLE_OK || list.count > 0;
     if (status == SETTLE_OK)
         segment_list_free(&list);
@@ -107,20 +107,21 @@ static uint64_t first_fill(uint64_t segment_bytes)
     return segment_bytes < FILL_BYTES_FIRST ? segment_bytes : FILL_BYTES_FIRST;
 }
 
-settle_status journal_create(int data_fd, uint64_t segment_bytes, uint64_t now_us, settle_error *error)
+settle_status journal_create(int data_fd, const struct mem *mem, uint64_t segment_bytes, uint64_t now_us,
+                             settle_error *error)
 {
     uint8_t id[16];
     if (getrandom(id, sizeof id, 0) != (ssize_t)sizeof id)
         return fail_errno(error, errno, "journal", "random bytes for the journal id");
-    return journal_create_with_id(data_fd, segment_bytes, id, now_us, error);
+    return journal_create_with_id(data_fd, mem, segment_bytes, id, now_us, error);
 }
 
-settle_status journal_create_with_id(int data_fd, uint64_t segment_bytes, const uint8_t journal_id[16], uint64_t now_us,
-                                     settle_error *error)
+settle_status journal_create_with_id(int data_fd, const struct mem *mem, uint64_t segment_bytes,
+                                     const uint8_t journal_id[16], uint64_t now_us, settle_error *error)
 {
     if (segment_bytes < SEGMENT_BYTES_MIN || segment_bytes > SEGMENT_BYTES_MAX)
         return fail(error, SETTLE_E_INVALID, "a segment takes 16384 bytes to 1 GiB");
-    if (journal_exists(data_fd))
+    if (journal_exists(data_fd, mem))
         return fail(error, SETTLE_E_EXISTS, "the directory already holds a journal");
     struct segment_header header = {
         .first_seq = 1,
@@ -156,10 +157,10 @@ settle_status journal_writer_open(int data_fd, const struct mem *mem, const stru
         return fail(error, SETTLE_E_NO_MEMORY, "no memory for a journal writer");
     *w = (struct journal_writer){.mem = mem, .data_fd = data_fd, .journal_fd = -1, .segment_fd = -1, .watermark_fd = -1,
                                  .spare_fd = -1, .next_position = end->position, .chain = end->chain};
-    struct segment_list list = {NULL, 0};
+    struct segment_list list = {NULL, 0, NULL};
     settle_status status = dir_open_at(data_fd, "journal", false, &w->journal_fd, error);
     if (status == SETTLE_OK)
-        status = segment_list_read(w->journal_fd, &list, error);
+        status = segment_list_read(w->journal_fd, w->mem, &list, error);
     if (status == SETTLE_OK) {
         assert(list.count > 0);
         w->header = list.entries[list.count - 1].header;

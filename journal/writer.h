@@ -22,12 +22,13 @@ struct frame_buffer {
 struct journal_writer;
 
 /* Makes `journal/` with an empty first segment in a data directory. SETTLE_E_EXISTS when it holds one. */
-settle_status journal_create(int data_fd, uint64_t segment_bytes, uint64_t now_us, settle_error *error);
+settle_status journal_create(int data_fd, const struct mem *mem, uint64_t segment_bytes, uint64_t now_us,
+                             settle_error *error);
 /* The same with a given journal id. */
-settle_status journal_create_with_id(int data_fd, uint64_t segment_bytes, const uint8_t journal_id[16], uint64_t now_us,
-                                     settle_error *error);
+settle_status journal_create_with_id(int data_fd, const struct mem *mem, uint64_t segment_bytes,
+                                     const uint8_t journal_id[16], uint64_t now_us, settle_error *error);
 /* Whether the data directory has a journal. */
-bool journal_exists(int data_fd);
+bool journal_exists(int data_fd, const struct mem *mem);
 
 /* Goes on at `end`, the point behind the last valid frame; syncs what stands there first. */
 settle_status journal_writer_open(int data_fd, const struct mem *mem, const struct journal_point *end,

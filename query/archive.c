@@ -272,17 +272,16 @@ static settle_status unpack_all(struct move *m, settle_error *error)
             status = archive_unpack(&m->archive, segments[i], &move, error);
         if (status == SETTLE_OK && segment_name_parse(segments[i], &first_seq, &ordinal))
             status = result_add(&m->result, segments[i], first_seq, 0, &move, error);
-        free(segments[i]);
     }
-    free(segments);
+    dir_list_free(segments, count, m->archive.mem);
     return status;
 }
 
 /* With all of it in `journal/`, which is listed once more before anything goes. */
 static settle_status restore_finish(struct move *m, settle_error *error)
 {
-    struct segment_list list = {NULL, 0};
-    settle_status status = segment_list_read(m->archive.journal_fd, &list, error);
+    struct segment_list list = {NULL, 0, NULL};
+    settle_status status = segment_list_read(m->archive.journal_fd, m->archive.mem, &list, error);
     for (size_t i = 0; i < list.count && status == SETTLE_OK; i++)
         if (list.entries[i].is_archived)
             status =
@@ -304,10 +303,10 @@ static settle_status restore_run(struct move *m, settle_error *error)
     if (status != SETTLE_OK)
         return status;
     int journal_fd = -1;
-    struct archive_index index = {NULL, 0};
+    struct archive_index index = {NULL, 0, NULL};
     status = dir_open_at(m->data_fd, "journal", false, &journal_fd, error);
     if (status == SETTLE_OK)
-        status = archive_index_read(journal_fd, &index, NULL);
+        status = archive_index_read(journal_fd, &mem_libc, &index, NULL);
     file_close(journal_fd);
     bool is_needed = status != SETTLE_OK || index.count > 0;
     archive_index_free(&index);

@@ -13,12 +13,10 @@ static settle_status require_empty(int dir_fd, const char *path, settle_error *e
 {
     char **names = NULL;
     size_t count = 0;
-    settle_status status = dir_list(dir_fd, path, &names, &count, error);
+    settle_status status = dir_list(dir_fd, path, &mem_libc, &names, &count, error);
     if (status != SETTLE_OK)
         return status;
-    for (size_t i = 0; i < count; i++)
-        free(names[i]);
-    free(names);
+    dir_list_free(names, count, &mem_libc);
     return count == 0 ? SETTLE_OK
                       : fail(error, SETTLE_E_EXISTS, "%s is not empty: replay writes a new directory", path);
 }

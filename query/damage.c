@@ -223,7 +223,7 @@ static settle_status list_files(struct scan *s, settle_error *error)
 {
     char **names = NULL;
     size_t count = 0;
-    settle_status status = dir_list(s->journal_fd, "journal", &names, &count, error);
+    settle_status status = dir_list(s->journal_fd, "journal", &mem_libc, &names, &count, error);
     if (status != SETTLE_OK)
         return status;
     s->files = calloc(count + 1, sizeof *s->files);
@@ -233,9 +233,8 @@ static settle_status list_files(struct scan *s, settle_error *error)
             snprintf(file->name, sizeof file->name, "%s", names[i]);
             s->file_count++;
         }
-        free(names[i]);
     }
-    free(names);
+    dir_list_free(names, count, &mem_libc);
     if (s->files == NULL)
         return fail(error, SETTLE_E_NO_MEMORY, "no memory for the list of segments");
     qsort(s->files, s->file_count, sizeof *s->files, by_ordinal);

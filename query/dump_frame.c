@@ -273,7 +273,7 @@ static settle_status choose_segment(int journal_fd, const struct dump_frame_opti
                                     char ret_name[SEGMENT_NAME_BYTES], settle_error *error)
 {
     struct segment_list list;
-    settle_status status = segment_list_read(journal_fd, &list, error);
+    settle_status status = segment_list_read(journal_fd, &mem_libc, &list, error);
     if (status != SETTLE_OK)
         return status;
     ret_name[0] = '\0';

@@ -3,7 +3,6 @@
  * it. One answer is one block of memory, from the allocator of whoever asked.
  */
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "engine/engine.h"
@@ -90,7 +89,7 @@ static settle_status read_repeat(struct journal_reader *reader, uint64_t positio
 /* Where an id arrived. */
 struct arrivals {
     uint64_t first_position;
-    uint64_t *positions; /* the later ones, malloc'd */
+    uint64_t *positions; /* the later ones; whoever asked frees them */
     size_t count;
 };
 
@@ -144,7 +143,7 @@ static settle_status view_life(struct view *view, settle_text event_id, settle_l
         return fail_unknown(event_id, error);
     if (status == SETTLE_OK)
         status = read_life(view->reader, view->mem, &arrivals, ret_lifecycle, error);
-    free(arrivals.positions);
+    mem_free(view->mem, arrivals.positions);
     return status;
 }
 
@@ -186,7 +185,7 @@ static settle_status engine_life(settle *engine, settle_text event_id, settle_li
     if (status == SETTLE_OK)
         status = read_life(reader, &engine->mem, &arrivals, ret_lifecycle, error);
     journal_reader_close(reader);
-    free(arrivals.positions);
+    mem_free(&engine->mem, arrivals.positions);
     return status;
 }
 

@@ -158,7 +158,7 @@ settle_status seal_list_open(int data_fd, bool create, struct seal_list *ret_lis
         return SETTLE_OK;
     }
     if (status == SETTLE_OK)
-        status = dir_list(list.fd, SEALS_NAME, &names, &count, error);
+        status = dir_list(list.fd, SEALS_NAME, &mem_libc, &names, &count, error);
     if (status == SETTLE_OK) {
         list.entries = calloc(count + 1, sizeof *list.entries);
         if (list.entries == NULL)
@@ -167,9 +167,8 @@ settle_status seal_list_open(int data_fd, bool create, struct seal_list *ret_lis
     for (size_t i = 0; i < count; i++) {
         if (status == SETTLE_OK && entry_parse(names[i], &list.entries[list.count]))
             list.count++;
-        free(names[i]);
     }
-    free(names);
+    dir_list_free(names, count, &mem_libc);
     if (status != SETTLE_OK) {
         seal_list_close(&list);
         return status;

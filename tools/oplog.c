@@ -38,7 +38,7 @@ static bool sink(void *context, const char *bytes, size_t count)
 void oplog_write(settle_log_level level, const char *format, ...)
 {
     static const char *const names[] = {
-        [SETTLE_LOG_INFO] = "INFO", [SETTLE_LOG_WARNING] = "WARN", [SETTLE_LOG_ERROR] = "ERROR"};
+        [SETTLE_LOG_DEBUG] = "DEBUG",     [SETTLE_LOG_INFO] = "INFO", [SETTLE_LOG_WARNING] = "WARN", [SETTLE_LOG_ERROR] = "ERROR"};
     char text[2048];
     va_list arguments;
     struct timespec now;

@@ -225,9 +225,9 @@ void report_log(void *context, settle_log_level level, const char *message)
 {
     const struct invocation *invocation = context;
     oplog_write(level, "%s", message);
-    if (level != SETTLE_LOG_INFO)
+    if (level != SETTLE_LOG_INFO && level != SETTLE_LOG_DEBUG)
         tell(invocation, "warning", message);
-    else if (!invocation->is_quiet)
+    else if (level == SETTLE_LOG_INFO && !invocation->is_quiet)
         tell(invocation, "info", message);
 }
 

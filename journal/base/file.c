@@ -10,7 +10,7 @@
  *   A failed fdatasync(2) is never tried again: Linux marks the pages clean all the same, so the second would lie.
  */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* F_OFD_SETLK */
+#define _GNU_SOURCE /* F_OFD_SETLK, getdents64 */
 #endif
 #include "journal/base/file.h"
 
@@ -20,11 +20,12 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+
+#include "journal/base/sort.h"
 
 _Static_assert(sizeof(off_t) == 8, "segments and positions need 64-bit offsets");
 
@@ -210,56 +211,70 @@ static int compare_names(const void *a, const void *b)
 }
 
 /* Adds a copy of `name`; false: no memory, and the array is as it was. */
-static bool append_name(char ***names, size_t *count, size_t *capacity, const char *name)
+static bool append_name(char ***names, size_t *count, size_t *capacity, const char *name, const struct mem *mem)
 {
     if (*count == *capacity) {
         size_t larger = *capacity == 0 ? 16 : *capacity * 2;
-        char **grown = realloc(*names, larger * sizeof(*grown));
+        char **grown = mem_resize(mem, *names, larger, sizeof(*grown));
         if (grown == NULL)
             return false;
         *names = grown;
         *capacity = larger;
     }
-    char *copy = strdup(name);
+    size_t bytes = strlen(name) + 1;
+    char *copy = mem_resize(mem, NULL, bytes, 1);
     if (copy == NULL)
         return false;
+    memcpy(copy, name, bytes);
     (*names)[(*count)++] = copy;
     return true;
 }
 
-settle_status dir_list(int dir_fd, const char *name, char ***ret_names, size_t *ret_count, settle_error *error)
+/* What readdir(3) does, which keeps its buffer in memory of the C library's. 0 or errno. */
+static int read_names(int fd, char ***names, size_t *count, const struct mem *mem)
+{
+    _Alignas(struct dirent64) char buffer[8192];
+    size_t capacity = 0;
+    for (;;) {
+        ssize_t got = getdents64(fd, buffer, sizeof buffer);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return got < 0 ? errno : 0;
+        for (ssize_t at = 0; at < got;) {
+            const struct dirent64 *entry = (const struct dirent64 *)(const void *)(buffer + at);
+            at += entry->d_reclen;
+            if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+                !append_name(names, count, &capacity, entry->d_name, mem))
+                return ENOMEM;
+        }
+    }
+}
+
+void dir_list_free(char **take_names, size_t count, const struct mem *mem)
+{
+    for (size_t i = 0; i < count; i++)
+        mem_free(mem, take_names[i]);
+    mem_free(mem, take_names);
+}
+
+settle_status dir_list(int dir_fd, const char *name, const struct mem *mem, char ***ret_names, size_t *ret_count,
+                       settle_error *error)
 {
     assert(dir_fd >= 0);
     assert(ret_names != NULL && ret_count != NULL);
-    /* A description of its own: readdir(3) moves the offset, and closedir(3) closes. */
+    /* A description of its own: reading moves the offset. */
     int fd = open_retry(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    if (dir == NULL) {
-        settle_status status = fail_errno(error, errno, name, "cannot list the directory");
-        file_close(fd);
-        return status;
-    }
     char **names = NULL;
-    size_t count = 0, capacity = 0;
-    struct dirent *entry;
-    while (errno = 0, (entry = readdir(dir)) != NULL) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        if (!append_name(&names, &count, &capacity, entry->d_name)) {
-            errno = ENOMEM;
-            break;
-        }
-    }
-    int cause = errno;
-    (void)closedir(dir);
+    size_t count = 0;
+    int cause = fd < 0 ? errno : read_names(fd, &names, &count, mem);
+    file_close(fd);
     if (cause != 0) {
-        for (size_t i = 0; i < count; i++)
-            free(names[i]);
-        free(names);
+        dir_list_free(names, count, mem);
         return fail_errno(error, cause, name, "cannot list the directory");
     }
     if (count > 1)
-        qsort(names, count, sizeof(*names), compare_names);
+        sort_in_place(names, count, sizeof(*names), compare_names);
     *ret_names = names;
     *ret_count = count;
     return SETTLE_OK;

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "journal/base/mem.h"
 #include "journal/base/status.h"
 
 /* A directory: mode 0700 whatever the umask when created, and then durable in its parent; must be ours and no symbolic
@@ -25,8 +26,10 @@ settle_status dir_space(int dir_fd, const char *name, uint64_t *ret_free_bytes, 
 settle_status dir_sync_parent(const char *path, settle_error *error);
 settle_status dir_sync(int dir_fd, const char *name, settle_error *error);
 settle_status dir_remove_at(int dir_fd, const char *name, settle_error *error); /* an empty one */
-/* The names in it without "." and "..", sorted; free each and the array with free(). */
-settle_status dir_list(int dir_fd, const char *name, char ***ret_names, size_t *ret_count, settle_error *error);
+/* The names in it without "." and "..", sorted; free them with dir_list_free() and the same allocator. */
+settle_status dir_list(int dir_fd, const char *name, const struct mem *mem, char ***ret_names, size_t *ret_count,
+                       settle_error *error);
+void dir_list_free(char **take_names, size_t count, const struct mem *mem); /* NULL is fine */
 
 enum file_mode { FILE_READ, FILE_WRITE, FILE_CREATE /* must not exist */, FILE_CREATE_OR_WRITE };
 /* Mode 0600 whatever the umask when created; never follows a symbolic link; must be a regular file. */

@@ -7,10 +7,10 @@
 
 #include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "journal/base/clock.h"
+#include "journal/base/sort.h"
 
 #define DAY_US UINT64_C(86400000000)
 #define DAY_TEXT_BYTES 10
@@ -127,7 +127,7 @@ settle_status log_list_read(int dir_fd, const struct mem *mem, bool with_bytes, 
 {
     char **names = NULL;
     size_t count = 0;
-    settle_status status = dir_list(dir_fd, "the log directory", &names, &count, error);
+    settle_status status = dir_list(dir_fd, "the log directory", mem, &names, &count, error);
     if (status != SETTLE_OK)
         return status;
     struct log_list list = {mem_alloc(mem, count + 1, sizeof *list.files), 0, 0};
@@ -143,12 +143,11 @@ settle_status log_list_read(int dir_fd, const struct mem *mem, bool with_bytes, 
             list.bytes += identity.bytes;
             list.count++;
         }
-        free(names[i]);
     }
-    free(names);
+    dir_list_free(names, count, mem);
     if (status != SETTLE_OK)
         return status;
-    qsort(list.files, list.count, sizeof *list.files, compare_files);
+    sort_in_place(list.files, list.count, sizeof *list.files, compare_files);
     *ret_list = list;
     return SETTLE_OK;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "tests/lib/expect.h"
 #include "tests/lib/journal_builder.h"
@@ -77,6 +78,9 @@ static void expect_latched(struct run *run)
     EXPECT_STATUS(settle_balance_get(engine, 1, 2, &balance, &test_error), SETTLE_E_LATCHED);
     EXPECT_STATUS(settle_asset_declare(engine, &stream_assets[0], &test_error), SETTLE_E_LATCHED);
     EXPECT_STATUS(settle_source_open(engine, (settle_text){"x", 1}, &position, &test_error), SETTLE_E_LATCHED);
+    /* Told without the engine's lock, so perhaps a moment after the first call has answered. */
+    for (int polls = 0; polls < 2000 && !rig_logged(&run->rig, "error: the engine has stopped"); polls++)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     cr_assert(rig_logged(&run->rig, "error: the engine has stopped"), "%s", run->rig.log);
 }
 

@@ -241,12 +241,12 @@ Test(journal, creating_it_can_be_tried_again_after_any_failure)
         fault_reset();
         fault_fail_nth(FAULT_ANY, nth, EIO);
         settle_status status =
-            journal_create_with_id(data_fd, SEGMENT_BYTES_MIN, builder_journal_id, BUILDER_TIME_US, &test_error);
+            journal_create_with_id(data_fd, &mem_libc, SEGMENT_BYTES_MIN, builder_journal_id, BUILDER_TIME_US, &test_error);
         bool has_struck = fault_has_struck();
         fault_reset();
         if (has_struck && status != SETTLE_OK) {
             status =
-                journal_create_with_id(data_fd, SEGMENT_BYTES_MIN, builder_journal_id, BUILDER_TIME_US, &test_error);
+                journal_create_with_id(data_fd, &mem_libc, SEGMENT_BYTES_MIN, builder_journal_id, BUILDER_TIME_US, &test_error);
             cr_assert(status == SETTLE_OK || status == SETTLE_E_EXISTS, "call %zu: %d: %s", (size_t)nth, status,
                       expect_describe(&test_error));
         }
@@ -321,7 +321,7 @@ Test(journal, a_copy_that_fails_is_no_journal)
             struct journal_scan scan;
             cr_assert(has_struck);
             /* There is none, or, where only the last sync failed, all of it. */
-            if (journal_exists(to_fd)) {
+            if (journal_exists(to_fd, &mem_libc)) {
                 journal_scan(to_fd, &scan);
                 cr_assert_eq(scan.status, SETTLE_OK, "call %zu: %s", (size_t)nth, expect_describe(&scan.error));
                 cr_assert_eq(scan.end.next_seq, b.event_count - 2);

@@ -25,7 +25,7 @@ static unsigned expect_whole_seals(void)
     tempdir_join(folder, fixture_dir, "seals");
     if (dir_open(folder, false, &fd, NULL) != SETTLE_OK)
         return 0;
-    EXPECT_OK(dir_list(fd, folder, &names, &count, &test_error));
+    EXPECT_OK(dir_list(fd, folder, &mem_libc, &names, &count, &test_error));
     for (size_t i = 0; i < count; i++) {
         struct seal_verdict verdict;
         size_t length = strlen(names[i]);
@@ -35,9 +35,8 @@ static unsigned expect_whole_seals(void)
             cr_assert(verdict.ok, "%s: %s", names[i], verdict.difference);
             seals++;
         }
-        free(names[i]);
     }
-    free(names);
+    dir_list_free(names, count, &mem_libc);
     file_close(fd);
     return seals;
 }

@@ -87,7 +87,7 @@ void builder_init(struct journal_builder *builder, uint64_t segment_bytes, uint6
         must(model_declare_asset(&builder->model, &stream_assets[i]), &error, "asset");
     tempdir_make(builder->path);
     must(dir_open(builder->path, false, &builder->data_fd, &error), &error, "directory");
-    must(journal_create_with_id(builder->data_fd, segment_bytes, builder_journal_id, BUILDER_TIME_US, &error), &error,
+    must(journal_create_with_id(builder->data_fd, &mem_libc, segment_bytes, builder_journal_id, BUILDER_TIME_US, &error), &error,
          "create");
     builder->end = (struct journal_point){
         .position = SEGMENT_HEADER_BYTES,

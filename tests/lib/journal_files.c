@@ -59,16 +59,15 @@ void journal_files_load(int data_fd, struct journal_files *ret_files)
     char **names = NULL;
     size_t count = 0;
     int journal_fd = journal_open(data_fd);
-    must(dir_list(journal_fd, "journal", &names, &count, NULL) == SETTLE_OK, "list", "journal");
+    must(dir_list(journal_fd, "journal", &mem_libc, &names, &count, NULL) == SETTLE_OK, "list", "journal");
     close(journal_fd);
     struct journal_files files = {calloc(count + 1, sizeof *files.files), 0};
     must(files.files != NULL, "hold", "journal");
     for (size_t i = 0; i < count; i++) {
         if (strcmp(names[i], WATERMARK_NAME) != 0)
             load_one(data_fd, names[i], &files.files[files.count++]);
-        free(names[i]);
     }
-    free(names);
+    dir_list_free(names, count, &mem_libc);
     *ret_files = files;
 }
 
@@ -78,12 +77,11 @@ void journal_files_store(int data_fd, const struct journal_files *files)
     size_t count = 0;
     (void)mkdirat(data_fd, "journal", 0700);
     int journal_fd = journal_open(data_fd);
-    must(dir_list(journal_fd, "journal", &names, &count, NULL) == SETTLE_OK, "list", "journal");
+    must(dir_list(journal_fd, "journal", &mem_libc, &names, &count, NULL) == SETTLE_OK, "list", "journal");
     for (size_t i = 0; i < count; i++) {
         must(unlinkat(journal_fd, names[i], 0) == 0, "remove", names[i]);
-        free(names[i]);
     }
-    free(names);
+    dir_list_free(names, count, &mem_libc);
     close(journal_fd);
     for (size_t i = 0; i < files->count; i++)
         journal_file_write(data_fd, files->files[i].name, 0, files->files[i].bytes, files->files[i].count);

@@ -21,7 +21,7 @@ static void must(struct rig *rig, settle_status status, const char *what)
 
 static void take_message(void *context, settle_log_level level, const char *message)
 {
-    static const char *const names[] = {"", "info", "warning", "error"};
+    static const char *const names[] = {"debug", "info", "warning", "error"};
     struct rig *rig = context;
     pthread_mutex_lock(&rig->log_mutex);
     size_t room = sizeof rig->log - rig->log_bytes;

@@ -112,7 +112,7 @@ static inline void forge_begin(struct forge *forge, uint64_t segment_bytes)
     struct journal_point point;
     *forge = (struct forge){.data_fd = -1, .next_seq = 1, .time_us = 1000000};
     EXPECT_OK(dir_open(fixture_dir, true, &forge->data_fd, &test_error));
-    EXPECT_OK(journal_create(forge->data_fd, segment_bytes, forge->time_us, &test_error));
+    EXPECT_OK(journal_create(forge->data_fd, &mem_libc, segment_bytes, forge->time_us, &test_error));
     EXPECT_OK(journal_reader_open(forge->data_fd, &mem_libc, &reader, &test_error));
     journal_reader_begin(reader, &point);
     EXPECT_OK(journal_writer_open(forge->data_fd, &mem_libc, &point, &forge->writer, &test_error));
@@ -292,15 +292,14 @@ static inline void fixture_path(const char *folder, const char *suffix, size_t n
     size_t count = 0, found = 0;
     tempdir_join(path, fixture_dir, folder);
     EXPECT_OK(dir_open(path, false, &fd, &test_error));
-    EXPECT_OK(dir_list(fd, folder, &names, &count, &test_error));
+    EXPECT_OK(dir_list(fd, folder, &mem_libc, &names, &count, &test_error));
     ret_path[0] = '\0';
     for (size_t i = 0; i < count; i++) {
         size_t length = strlen(names[i]);
         if (length >= strlen(suffix) && strcmp(names[i] + length - strlen(suffix), suffix) == 0 && found++ == number)
             tempdir_join(ret_path, path, names[i]);
-        free(names[i]);
     }
-    free(names);
+    dir_list_free(names, count, &mem_libc);
     file_close(fd);
     cr_assert(ret_path[0] != '\0', "no %s number %zu in %s", suffix, number, folder);
 }

@@ -384,6 +384,46 @@ Test(amount, random_products_at_the_limit_are_those_on_paper)
     }
 }
 
+/* ---- Prices, as an embedder reads them --------------------------------------------------------------------------- */
+
+static void expect_price(const char *text, settle_uint128 mantissa, uint32_t scale)
+{
+    settle_price price = {7, 7};
+    EXPECT_OK(settle_price_parse(text_of(text), &price));
+    cr_assert(price.mantissa == mantissa && price.scale == scale, "%s", text);
+}
+
+Test(amount, prices_are_parsed_to_their_shortest_form)
+{
+    expect_price("1.50", 15, 1);
+    expect_price("1.5", 15, 1);
+    expect_price("100", 100, 0);
+    expect_price("0.0125", 125, 4);
+    expect_price("0.000000000000000001", 1, 18);
+    expect_price("1.000000000000000000", 1, 0);
+    expect_price("0", 0, 0); /* not given */
+    settle_uint128 most = 1;
+    for (int i = 0; i < 38; i++)
+        most *= 10;
+    expect_price("99999999999999999999.999999999999999999", most - 1, 18);
+    expect_price("99999999999999999999999999999999999999", most - 1, 0);
+}
+
+Test(amount, what_is_no_price_is_malformed_and_changes_nothing)
+{
+    static const char *const bad[] = {
+        "", "-1", "+1", "1e3", "01", ".5", "5.", " 1", "1 ", "1.0000000000000000001", "1,5", "0x1", "1.5.0",
+        "999999999999999999999999999999999999999", "100000000000000000000.000000000000000000",
+    };
+    settle_price price = {7, 3};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        EXPECT_STATUS(settle_price_parse(text_of(bad[i]), &price), SETTLE_E_MALFORMED);
+    EXPECT_STATUS(settle_price_parse((settle_text){NULL, 0}, &price), SETTLE_E_MALFORMED);
+    EXPECT_STATUS(settle_price_parse((settle_text){NULL, 1}, &price), SETTLE_E_INVALID);
+    EXPECT_STATUS(settle_price_parse(text_of("1"), NULL), SETTLE_E_INVALID);
+    cr_assert(price.mantissa == 7 && price.scale == 3);
+}
+
 /* ---- Adding ------------------------------------------------------------------------------------------------------ */
 
 Test(amount, sums_stay_within_the_limits)

@@ -47,7 +47,7 @@ static void teardown(void)
 
 static void list(struct segment_list *ret_list)
 {
-    EXPECT_OK(segment_list_read(archive.journal_fd, ret_list, &test_error));
+    EXPECT_OK(segment_list_read(archive.journal_fd, &mem_libc, ret_list, &test_error));
 }
 
 static struct segment_entry entry_of(size_t ordinal)
@@ -237,7 +237,7 @@ Test(archive, a_listing_that_segments_vanish_from_finds_them_in_the_index, FIXTU
         moved_at = when;
         fault_observe(move_while_listing, NULL);
         struct segment_list segments;
-        EXPECT_OK(segment_list_read(archive.journal_fd, &segments, &test_error));
+        EXPECT_OK(segment_list_read(archive.journal_fd, &mem_libc, &segments, &test_error));
         fault_reset();
         cr_assert_eq(segments.count, journal_files_segment_count(&original));
         for (size_t i = 0; i < 3; i++) /* those that were opened before they vanished are listed as they were */
@@ -294,7 +294,7 @@ Test(archive, a_plain_segment_that_is_lost_is_damage, FIXTURE)
     journal_scan(b.data_fd, &scan);
     cr_assert_eq(scan.status, SETTLE_E_CORRUPT, "all of them");
     cr_assert_not_null(strstr(scan.error.text, "behind the archived ones"), "%s", scan.error.text);
-    cr_assert(journal_exists(b.data_fd), "no new journal may be begun there");
+    cr_assert(journal_exists(b.data_fd, &mem_libc), "no new journal may be begun there");
 }
 
 Test(archive, a_reader_tells_a_plain_segment_that_goes_missing, FIXTURE)

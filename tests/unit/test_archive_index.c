@@ -45,7 +45,7 @@ static struct archive_entry entry_of(uint64_t ordinal)
 
 static void write_entries(size_t count)
 {
-    struct archive_index index = {NULL, 0};
+    struct archive_index index = {.mem = &mem_libc};
     for (size_t i = 0; i < count; i++) {
         const struct archive_entry entry = entry_of(i);
         EXPECT_OK(archive_index_put(&index, &entry, &test_error));
@@ -78,8 +78,8 @@ static void put_file(const uint8_t *bytes, size_t count)
 
 Test(archive_index, a_missing_file_tells_of_none, FIXTURE)
 {
-    struct archive_index index = {NULL, 1};
-    EXPECT_OK(archive_index_read(dir_fd, &index, &test_error));
+    struct archive_index index = {NULL, 1, &mem_libc};
+    EXPECT_OK(archive_index_read(dir_fd, &mem_libc, &index, &test_error));
     cr_assert_eq(index.count, 0);
     archive_index_free(&index);
     EXPECT_OK(archive_index_remove(dir_fd, &test_error));
@@ -87,9 +87,9 @@ Test(archive_index, a_missing_file_tells_of_none, FIXTURE)
 
 Test(archive_index, what_is_written_is_read, FIXTURE)
 {
-    struct archive_index index = {NULL, 0};
+    struct archive_index index = {.mem = &mem_libc};
     write_entries(5);
-    EXPECT_OK(archive_index_read(dir_fd, &index, &test_error));
+    EXPECT_OK(archive_index_read(dir_fd, &mem_libc, &index, &test_error));
     cr_assert_eq(index.count, 5);
     for (size_t i = 0; i < 5; i++) {
         const struct archive_entry expected = entry_of(i), *entry = archive_index_find(&index, i);
@@ -103,7 +103,7 @@ Test(archive_index, what_is_written_is_read, FIXTURE)
     cr_assert_null(archive_index_find(&index, 5));
     archive_index_free(&index);
     EXPECT_OK(archive_index_remove(dir_fd, &test_error));
-    EXPECT_OK(archive_index_read(dir_fd, &index, &test_error));
+    EXPECT_OK(archive_index_read(dir_fd, &mem_libc, &index, &test_error));
     cr_assert_eq(index.count, 0);
     archive_index_free(&index);
 }
@@ -111,7 +111,7 @@ Test(archive_index, what_is_written_is_read, FIXTURE)
 Test(archive_index, entries_come_in_any_order_and_replace_their_like)
 {
     const uint64_t ordinals[] = {3, 1, 2, 0, 2};
-    struct archive_index index = {NULL, 0};
+    struct archive_index index = {.mem = &mem_libc};
     for (size_t i = 0; i < 5; i++) {
         struct archive_entry entry = entry_of(ordinals[i]);
         entry.file_bytes = 9000 + i;
@@ -151,10 +151,10 @@ Test(archive_index, a_flipped_bit_anywhere_is_told, FIXTURE)
     write_entries(2);
     uint8_t *bytes = file_bytes(count);
     for (size_t at = 0; at < count; at++) {
-        struct archive_index index = {NULL, 0};
+        struct archive_index index = {.mem = &mem_libc};
         bytes[at] ^= (uint8_t)(1u << (at % 8));
         put_file(bytes, count);
-        EXPECT_STATUS(archive_index_read(dir_fd, &index, &test_error), SETTLE_E_CORRUPT);
+        EXPECT_STATUS(archive_index_read(dir_fd, &mem_libc, &index, &test_error), SETTLE_E_CORRUPT);
         cr_assert_str_eq(test_error.file, "journal/archived");
         cr_assert_eq(index.count, 0);
         bytes[at] ^= (uint8_t)(1u << (at % 8));
@@ -170,38 +170,38 @@ Test(archive_index, another_length_is_told, FIXTURE)
     memset(bytes + count, 0, 544);
     const size_t lengths[] = {0, 1, 63, 64, 65, 64 + 543, 64 + 544, count - 1, count + 1, count + 544};
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
-        struct archive_index index = {NULL, 0};
+        struct archive_index index = {.mem = &mem_libc};
         put_file(bytes, lengths[i]);
-        EXPECT_STATUS(archive_index_read(dir_fd, &index, &test_error), SETTLE_E_CORRUPT);
+        EXPECT_STATUS(archive_index_read(dir_fd, &mem_libc, &index, &test_error), SETTLE_E_CORRUPT);
     }
     free(bytes);
 }
 
 Test(archive_index, a_later_version_is_refused_as_such, FIXTURE)
 {
-    struct archive_index index = {NULL, 0};
+    struct archive_index index = {.mem = &mem_libc};
     write_entries(1);
     uint8_t *bytes = file_bytes(64 + 544);
     put_u32(bytes + 8, 2);
     put_u32(bytes + 60, crc32c(0, bytes, 60));
     put_file(bytes, 64 + 544);
-    EXPECT_STATUS(archive_index_read(dir_fd, &index, &test_error), SETTLE_E_UNSUPPORTED);
+    EXPECT_STATUS(archive_index_read(dir_fd, &mem_libc, &index, &test_error), SETTLE_E_UNSUPPORTED);
     free(bytes);
 }
 
 Test(archive_index, entries_out_of_order_or_range_are_refused, FIXTURE)
 {
-    struct archive_index index = {NULL, 0};
+    struct archive_index index = {.mem = &mem_libc};
     write_entries(2);
     uint8_t *bytes = file_bytes(64 + 2 * 544), entry[544];
     memcpy(entry, bytes + 64, 544);
     memcpy(bytes + 64, bytes + 64 + 544, 544);
     memcpy(bytes + 64 + 544, entry, 544);
     put_file(bytes, 64 + 2 * 544);
-    EXPECT_STATUS(archive_index_read(dir_fd, &index, &test_error), SETTLE_E_CORRUPT);
+    EXPECT_STATUS(archive_index_read(dir_fd, &mem_libc, &index, &test_error), SETTLE_E_CORRUPT);
     memcpy(bytes + 64 + 544, bytes + 64, 544); /* twice the same */
     put_file(bytes, 64 + 2 * 544);
-    EXPECT_STATUS(archive_index_read(dir_fd, &index, &test_error), SETTLE_E_CORRUPT);
+    EXPECT_STATUS(archive_index_read(dir_fd, &mem_libc, &index, &test_error), SETTLE_E_CORRUPT);
     memcpy(bytes + 64, entry, 544);
     const uint64_t sizes[] = {0, 511, 16385, UINT64_MAX};
     for (size_t i = 0; i < 4; i++) { /* of a file that is no segment */
@@ -210,12 +210,12 @@ Test(archive_index, entries_out_of_order_or_range_are_refused, FIXTURE)
         put_u64(bytes + 64 + 512, sizes[i]);
         put_u32(bytes + 64 + 540, crc32c(0, bytes + 64, 540));
         put_file(bytes, 64 + 544);
-        EXPECT_STATUS(archive_index_read(dir_fd, &index, &test_error), SETTLE_E_CORRUPT);
+        EXPECT_STATUS(archive_index_read(dir_fd, &mem_libc, &index, &test_error), SETTLE_E_CORRUPT);
     }
     put_u64(bytes + 64 + 512, 16384);
     put_u32(bytes + 64 + 540, crc32c(0, bytes + 64, 540));
     put_file(bytes, 64 + 544);
-    EXPECT_OK(archive_index_read(dir_fd, &index, &test_error));
+    EXPECT_OK(archive_index_read(dir_fd, &mem_libc, &index, &test_error));
     archive_index_free(&index);
     free(bytes);
 }

@@ -204,28 +204,27 @@ Test(file, names_are_listed_sorted_and_again)
 {
     char **names = NULL;
     size_t count = 99;
-    EXPECT_OK(dir_list(root_fd, "root", &names, &count, &test_error));
+    EXPECT_OK(dir_list(root_fd, "root", &mem_libc, &names, &count, &test_error));
     cr_assert_eq(count, 0);
-    free(names);
+    dir_list_free(names, count, &mem_libc);
     for (int i = 0; i < 40; i++) {
         char name[16];
         snprintf(name, sizeof(name), "%02d", i * 17 % 40);
         write_file(name, "");
     }
     for (int round = 0; round < 2; round++) {
-        EXPECT_OK(dir_list(root_fd, "root", &names, &count, &test_error));
+        EXPECT_OK(dir_list(root_fd, "root", &mem_libc, &names, &count, &test_error));
         cr_assert_eq(count, 40);
         for (size_t i = 0; i < count; i++) {
             char name[24];
             snprintf(name, sizeof(name), "%02zu", i);
             cr_assert_str_eq(names[i], name);
-            free(names[i]);
         }
-        free(names);
+        dir_list_free(names, count, &mem_libc);
     }
     char **untouched = (char **)root;
     int plain = opened("00", FILE_READ);
-    EXPECT_STATUS(dir_list(plain, "00", &untouched, &count, &test_error), SETTLE_E_ACCESS);
+    EXPECT_STATUS(dir_list(plain, "00", &mem_libc, &untouched, &count, &test_error), SETTLE_E_ACCESS);
     cr_assert(untouched == (char **)root && count == 40);
     file_close(plain);
 }

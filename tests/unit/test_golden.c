@@ -159,7 +159,7 @@ static void golden_write(void)
         .position = SEGMENT_HEADER_BYTES, .next_seq = 1, .chain = segment_chain_genesis(golden_id)};
     struct journal_writer *writer = NULL;
     struct frame_buffer buffer;
-    EXPECT_OK(journal_create_with_id(data_fd, SEGMENT_BYTES_MIN, golden_id, GOLDEN_TIME_US, &test_error));
+    EXPECT_OK(journal_create_with_id(data_fd, &mem_libc, SEGMENT_BYTES_MIN, golden_id, GOLDEN_TIME_US, &test_error));
     EXPECT_OK(journal_writer_open(data_fd, &mem_libc, &beginning, &writer, &test_error));
     EXPECT_OK(frame_buffer_init(writer, &buffer, &test_error));
     uint64_t seq = 1, time_us = GOLDEN_TIME_US;

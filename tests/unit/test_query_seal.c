@@ -21,12 +21,11 @@ static size_t seal_count(void)
     tempdir_join(path, fixture_dir, "seals");
     if (dir_open(path, false, &fd, NULL) != SETTLE_OK)
         return 0;
-    EXPECT_OK(dir_list(fd, path, &names, &count, &test_error));
+    EXPECT_OK(dir_list(fd, path, &mem_libc, &names, &count, &test_error));
     for (size_t i = 0; i < count; i++) {
         seals += strstr(names[i], ".seal") != NULL;
-        free(names[i]);
     }
-    free(names);
+    dir_list_free(names, count, &mem_libc);
     file_close(fd);
     return seals;
 }

@@ -95,7 +95,7 @@ Test(segment_files, the_list_is_in_order_and_passes_other_files_over)
     int journal_fd = -1;
     struct segment_list list;
     EXPECT_OK(dir_open_at(builder.data_fd, "journal", false, &journal_fd, &test_error));
-    EXPECT_OK(segment_list_read(journal_fd, &list, &test_error));
+    EXPECT_OK(segment_list_read(journal_fd, &mem_libc, &list, &test_error));
     cr_assert_eq(list.count, journal_files_segment_count(&files));
     cr_assert_geq(list.count, 4);
     for (size_t i = 0; i < list.count; i++) {

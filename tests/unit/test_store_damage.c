@@ -2,7 +2,7 @@
  * test_store_damage.c — a damaged store is refused and never served: flipped bytes in every value, entries that are missing or
  * old, a file that was cut, meta pages that make no sense.
  */
-#include "engine/store.h"
+#include "engine/store_page.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -338,6 +338,28 @@ static void expect_refused(struct fixture *f, const char *what, size_t where)
     }
 }
 
+/*
+ * A number of a tree in the older meta page is nobody's any more: LMDB leaves it wrong there where writing a meta page
+ * fails. In the newer one it is damage.
+ */
+static void expect_tree_damage(struct fixture *f, const uint8_t *original, size_t page, const char *what, size_t where)
+{
+    size_t newest = native_u64(original + PAGE_BYTES + META_TRANSACTION) > native_u64(original + META_TRANSACTION);
+    if (page == newest) {
+        expect_refused(f, what, where);
+        return;
+    }
+    for (int write = 0; write < 2; write++) {
+        cr_assert_eq(fixture_reopen(f, write != 0), SETTLE_OK, "%s %zu: %s", what, where, fixture_error.text);
+        struct store_snapshot *snapshot = fixture_snapshot(f->store);
+        struct version_check check = fixture_version_in(snapshot);
+        cr_assert(check.version == 3 && check.count == 1000, "%s %zu", what, where);
+        store_snapshot_close(snapshot);
+    }
+    store_close(f->store);
+    f->store = NULL;
+}
+
 Test(store_damage, a_file_cut_anywhere_is_refused)
 {
     struct fixture f;
@@ -375,7 +397,10 @@ Test(store_damage, meta_pages_that_make_no_sense_are_refused)
                 size_t at = page * PAGE_BYTES + fields[i].offset + bit / 8;
                 original[at] ^= (uint8_t)(1u << bit % 8);
                 write_file(&f, original, bytes);
-                expect_refused(&f, "bit of byte", at);
+                if (fields[i].offset > META_PAGE_BYTES && fields[i].offset < META_LAST_PAGE)
+                    expect_tree_damage(&f, original, page, "bit of byte", at);
+                else
+                    expect_refused(&f, "bit of byte", at);
                 original[at] ^= (uint8_t)(1u << bit % 8);
             }
         }
@@ -392,7 +417,10 @@ static void expect_number_refused(struct fixture *f, uint8_t *original, size_t b
         memcpy(before, at, 8);
         memcpy(at, &number, 8);
         write_file(f, original, bytes);
-        expect_refused(f, "number at", page * PAGE_BYTES + offset);
+        if (offset < META_LAST_PAGE)
+            expect_tree_damage(f, original, page, "number at", page * PAGE_BYTES + offset);
+        else
+            expect_refused(f, "number at", page * PAGE_BYTES + offset);
         memcpy(at, before, 8);
     }
 }

@@ -2,6 +2,7 @@
 #include <settle/settle.h>
 
 #include <stdio.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "tests/lib/expect.h"
@@ -108,4 +109,33 @@ Test(text, options_start_with_the_documented_defaults)
     cr_assert_null((void *)(size_t)options.reallocate);
     cr_assert_null((void *)(size_t)options.log);
     cr_assert_null(options.context);
+}
+
+/* A program that was compiled with a smaller struct has no room behind it; one with a greater struct has zeros there. */
+Test(text, options_of_another_size_are_filled_to_their_end_and_no_further)
+{
+    union {
+        unsigned char bytes[sizeof(settle_options) + 64];
+        settle_options options;
+        settle_lines_options lines;
+    } room;
+    const size_t sizes[] = {sizeof(size_t), offsetof(settle_options, checkpoint_events_max), sizeof(settle_options) + 32};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        memset(&room, 0xa5, sizeof room);
+        settle_options_init_sized(&room.options, sizes[i]);
+        cr_assert_eq(room.options.size_bytes, sizes[i]);
+        cr_assert(sizes[i] < 16 || room.options.segment_bytes == 64u << 20);
+        for (size_t at = sizes[i]; at < sizeof room; at++)
+            cr_assert_eq(room.bytes[at], 0xa5, "byte %zu of %zu", at, sizes[i]);
+        for (size_t at = sizeof(settle_options); at < sizes[i]; at++)
+            cr_assert_eq(room.bytes[at], 0);
+
+        memset(&room, 0xa5, sizeof room);
+        settle_lines_options_init_sized(&room.lines, sizes[i]);
+        cr_assert_eq(room.lines.size_bytes, sizes[i]);
+        for (size_t at = sizes[i]; at < sizeof room; at++)
+            cr_assert_eq(room.bytes[at], 0xa5, "byte %zu of %zu", at, sizes[i]);
+        for (size_t at = sizeof(settle_lines_options); at < sizes[i]; at++)
+            cr_assert_eq(room.bytes[at], 0);
+    }
 }

@@ -29,7 +29,7 @@ Test(writer, a_new_journal_is_one_empty_segment)
     cr_assert_eq(header.compatible, 0);
     cr_assert_eq(header.previous_chain, segment_chain_genesis(builder_journal_id));
     expect_watermark(SEGMENT_HEADER_BYTES, false);
-    cr_assert(journal_exists(b.data_fd));
+    cr_assert(journal_exists(b.data_fd, &mem_libc));
     journal_files_free(&files);
     builder_deinit(&b);
 }
@@ -44,9 +44,9 @@ Test(writer, every_journal_has_its_own_id)
         builder_use_memory();
         tempdir_make(path);
         EXPECT_OK(dir_open(path, false, &data_fd, &test_error));
-        cr_assert_not(journal_exists(data_fd));
-        EXPECT_OK(journal_create(data_fd, SEGMENT_BYTES_MIN, BUILDER_TIME_US, &test_error));
-        cr_assert(journal_exists(data_fd));
+        cr_assert_not(journal_exists(data_fd, &mem_libc));
+        EXPECT_OK(journal_create(data_fd, &mem_libc, SEGMENT_BYTES_MIN, BUILDER_TIME_US, &test_error));
+        cr_assert(journal_exists(data_fd, &mem_libc));
         EXPECT_OK(journal_reader_open(data_fd, &mem_libc, &reader, &test_error));
         memcpy(ids[i], journal_reader_id(reader), 16);
         journal_reader_close(reader);
@@ -62,7 +62,7 @@ Test(writer, nobody_appends_to_a_journal_that_was_only_created)
     builder_close(&b);
     const struct journal_files none = {NULL, 0};
     journal_files_store(b.data_fd, &none);
-    EXPECT_OK(journal_create(b.data_fd, SEGMENT_BYTES_MIN, BUILDER_TIME_US, &test_error));
+    EXPECT_OK(journal_create(b.data_fd, &mem_libc, SEGMENT_BYTES_MIN, BUILDER_TIME_US, &test_error));
     expect_watermark(SEGMENT_HEADER_BYTES, false);
     builder_deinit(&b);
 }
@@ -91,9 +91,9 @@ Test(writer, segment_sizes_are_checked_and_rounded_up)
         builder_use_memory();
         tempdir_make(path);
         EXPECT_OK(dir_open(path, false, &data_fd, &test_error));
-        settle_status status = journal_create(data_fd, rows[i].asked, BUILDER_TIME_US, &test_error);
+        settle_status status = journal_create(data_fd, &mem_libc, rows[i].asked, BUILDER_TIME_US, &test_error);
         cr_assert_eq(status, rows[i].taken == 0 ? SETTLE_E_INVALID : SETTLE_OK, "row %zu", i);
-        cr_assert_eq(journal_exists(data_fd), rows[i].taken != 0);
+        cr_assert_eq(journal_exists(data_fd, &mem_libc), rows[i].taken != 0);
         if (rows[i].taken != 0) {
             EXPECT_OK(journal_reader_open(data_fd, &mem_libc, &reader, &test_error));
             cr_assert_eq(journal_reader_segment_bytes(reader), rows[i].taken);
@@ -109,12 +109,12 @@ Test(writer, a_journal_is_not_created_twice)
     begin(SEGMENT_BYTES_MIN);
     builder_events(&b, 3);
     builder_close(&b);
-    EXPECT_STATUS(journal_create(b.data_fd, SEGMENT_BYTES_MIN, BUILDER_TIME_US, &test_error), SETTLE_E_EXISTS);
+    EXPECT_STATUS(journal_create(b.data_fd, &mem_libc, SEGMENT_BYTES_MIN, BUILDER_TIME_US, &test_error), SETTLE_E_EXISTS);
     expect_built();
     /* One that is damaged is one all the same. */
     journal_file_write(b.data_fd, name_of(0), 20, "damage", 6);
-    cr_assert(journal_exists(b.data_fd));
-    EXPECT_STATUS(journal_create(b.data_fd, SEGMENT_BYTES_MIN, BUILDER_TIME_US, &test_error), SETTLE_E_EXISTS);
+    cr_assert(journal_exists(b.data_fd, &mem_libc));
+    EXPECT_STATUS(journal_create(b.data_fd, &mem_libc, SEGMENT_BYTES_MIN, BUILDER_TIME_US, &test_error), SETTLE_E_EXISTS);
     builder_deinit(&b);
 }
 

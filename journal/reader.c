@@ -1,11 +1,11 @@
 /*
- * reader.c — a cursor over frames with every check, and single events by position.
+ * reader.c — a cursor over frames with every check. Single events by position are in reader_event.c.
  *
  * Owns: the journal directory's descriptor, the list of segments, one open segment, a window of bytes read ahead.
  * Invariants: the window never holds bytes at or behind the limit (they may still change); nothing at or behind the limit
  * is handed out; a reader writes nothing.
  */
-#include "journal/reader.h"
+#include "journal/reader_core.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -15,29 +15,11 @@
 
 #include "journal/base/bytes.h"
 #include "journal/recover.h"
-#include "journal/segment_file.h"
 #include "journal/watermark.h"
 
 #define WINDOW_BYTES_MIN ((size_t)256 << 10)
-#define LOCATIONS_MAX 3      /* where a segment is looked for while others move it */
+#define LOCATIONS_MAX 3          /* where a segment is looked for while others move it */
 #define WATERMARK_WAITS_MAX 2000 /* of a millisecond, for a writer to tell what is durable */
-
-struct journal_reader {
-    const struct mem *mem;
-    int data_fd, journal_fd; /* data_fd is borrowed */
-    struct segment_list segments;
-    struct segment_file segment; /* of segments.entries[segment_index] */
-    size_t segment_index;
-    bool is_own;         /* of the writer's process: own_limit tells what is durable, not the lock */
-    uint64_t own_limit;  /* UINT64_MAX = none */
-    uint64_t own_position; /* frames from here on were sealed by this process; UINT64_MAX = none */
-    uint64_t live_limit; /* another process's watermark; UINT64_MAX = no writer lives */
-    uint8_t *window;
-    size_t window_capacity, window_count;
-    uint64_t window_position; /* of its first byte */
-    struct journal_tail tail;
-    uint8_t event_bytes[EVENT_BYTES_MAX];
-};
 
 static uint64_t reader_limit(const struct journal_reader *r)
 {
@@ -51,11 +33,6 @@ static bool is_beyond_limit(const struct journal_reader *r, uint64_t position, u
     return limit < count || position > limit - count;
 }
 
-static uint64_t segment_bytes(const struct journal_reader *r)
-{
-    return r->segments.entries[0].header.segment_bytes;
-}
-
 const uint8_t *journal_reader_id(const struct journal_reader *reader)
 {
     return reader->segments.entries[0].header.journal_id;
@@ -63,7 +40,7 @@ const uint8_t *journal_reader_id(const struct journal_reader *reader)
 
 uint64_t journal_reader_segment_bytes(const struct journal_reader *reader)
 {
-    return segment_bytes(reader);
+    return reader_segment_bytes(reader);
 }
 
 const struct segment_list *journal_reader_segments(const struct journal_reader *reader)
@@ -74,22 +51,22 @@ const struct segment_list *journal_reader_segments(const struct journal_reader *
 /* The entry that holds a position; count when there is none. */
 static size_t segment_of(const struct journal_reader *r, uint64_t position)
 {
-    uint64_t ordinal = position / segment_bytes(r), first = r->segments.entries[0].header.ordinal;
+    uint64_t ordinal = position / reader_segment_bytes(r), first = r->segments.entries[0].header.ordinal;
     return ordinal < first || ordinal - first >= r->segments.count ? r->segments.count : (size_t)(ordinal - first);
 }
 
 const char *journal_reader_place(const struct journal_reader *reader, uint64_t position, uint64_t *ret_offset_bytes)
 {
     size_t index = segment_of(reader, position);
-    *ret_offset_bytes = position % segment_bytes(reader);
+    *ret_offset_bytes = position % reader_segment_bytes(reader);
     return index == reader->segments.count ? "" : reader->segments.entries[index].name;
 }
 
-const char *journal_reader_file(const struct journal_reader *reader, uint64_t position, char ret_file[SEGMENT_PLACE_BYTES],
-                                uint64_t *ret_offset_bytes)
+const char *journal_reader_file(const struct journal_reader *reader, uint64_t position,
+                                char ret_file[SEGMENT_PLACE_BYTES], uint64_t *ret_offset_bytes)
 {
     size_t index = segment_of(reader, position);
-    *ret_offset_bytes = position % segment_bytes(reader);
+    *ret_offset_bytes = position % reader_segment_bytes(reader);
     if (index == reader->segments.count)
         snprintf(ret_file, SEGMENT_PLACE_BYTES, "journal");
     else
@@ -97,7 +74,7 @@ const char *journal_reader_file(const struct journal_reader *reader, uint64_t po
     return ret_file;
 }
 
-static settle_status corrupt_at(const struct journal_reader *r, settle_error *error, uint64_t position, uint64_t seq,
+settle_status reader_corrupt_at(const struct journal_reader *r, settle_error *error, uint64_t position, uint64_t seq,
                                 const char *sentence)
 {
     uint64_t offset = 0;
@@ -175,8 +152,13 @@ static settle_status reader_open(int data_fd, const struct mem *mem, bool is_own
     struct journal_reader *reader = mem_alloc(mem, 1, sizeof *reader);
     if (reader == NULL)
         return fail(error, SETTLE_E_NO_MEMORY, "no memory for a journal reader");
-    *reader = (struct journal_reader){.mem = mem, .data_fd = data_fd, .journal_fd = -1, .segment = SEGMENT_FILE_CLOSED,
-                                      .is_own = is_own, .own_limit = UINT64_MAX, .own_position = UINT64_MAX,
+    *reader = (struct journal_reader){.mem = mem,
+                                      .data_fd = data_fd,
+                                      .journal_fd = -1,
+                                      .segment = SEGMENT_FILE_CLOSED,
+                                      .is_own = is_own,
+                                      .own_limit = UINT64_MAX,
+                                      .own_position = UINT64_MAX,
                                       .live_limit = UINT64_MAX};
     settle_status status = dir_open_at(data_fd, "journal", false, &reader->journal_fd, error);
     if (status == SETTLE_OK)
@@ -216,7 +198,8 @@ void journal_reader_close(struct journal_reader *reader)
 settle_status journal_reader_limit(struct journal_reader *reader, uint64_t position, settle_error *error)
 {
     const struct segment_list *known = &reader->segments;
-    if (position != UINT64_MAX && position / segment_bytes(reader) > known->entries[known->count - 1].header.ordinal) {
+    if (position != UINT64_MAX &&
+        position / reader_segment_bytes(reader) > known->entries[known->count - 1].header.ordinal) {
         struct segment_list list;
         settle_status status = segment_list_read(reader->journal_fd, reader->mem, &list, error);
         if (status != SETTLE_OK)
@@ -258,7 +241,8 @@ settle_status journal_reader_begin_segment(const struct journal_reader *reader, 
 {
     size_t index = segment_of(reader, position);
     if (index == reader->segments.count)
-        return fail_at(error, SETTLE_E_CORRUPT, "journal", position, 0, "the segment that holds this position is missing");
+        return fail_at(error, SETTLE_E_CORRUPT, "journal", position, 0,
+                       "the segment that holds this position is missing");
     if (index == 0) {
         journal_reader_begin(reader, ret_point);
         return SETTLE_OK;
@@ -308,8 +292,9 @@ static settle_status segment_use(struct journal_reader *r, size_t index, settle_
         char place[SEGMENT_PLACE_BYTES];
         bool is_archived = entry->is_archived;
         return fail_at(error, is_archived ? SETTLE_E_IO : SETTLE_E_CORRUPT, segment_place(entry, place), 0,
-                       entry->header.first_seq, "%s %s is not there%s", is_archived ? "the archived segment" : "the segment",
-                       place, is_archived ? ": was the archive moved away, or is it not mounted?" : "");
+                       entry->header.first_seq, "%s %s is not there%s",
+                       is_archived ? "the archived segment" : "the segment", place,
+                       is_archived ? ": was the archive moved away, or is it not mounted?" : "");
     }
     if (status != SETTLE_OK)
         return status;
@@ -319,7 +304,7 @@ static settle_status segment_use(struct journal_reader *r, size_t index, settle_
     return SETTLE_OK;
 }
 
-static settle_status read_at(struct journal_reader *r, uint64_t position, void *ret_bytes, size_t count,
+settle_status reader_read_at(struct journal_reader *r, uint64_t position, void *ret_bytes, size_t count,
                              settle_error *error)
 {
     size_t index = segment_of(r, position);
@@ -328,15 +313,15 @@ static settle_status read_at(struct journal_reader *r, uint64_t position, void *
     settle_status status = segment_use(r, index, error);
     if (status != SETTLE_OK)
         return status;
-    return segment_file_read(&r->segment, r->segments.entries[index].name, position % segment_bytes(r), ret_bytes, count,
-                             error);
+    return segment_file_read(&r->segment, r->segments.entries[index].name, position % reader_segment_bytes(r),
+                             ret_bytes, count, error);
 }
 
 /* Points *ret_bytes at `count` bytes from `position`, which lie in one segment and before the limit. */
 static settle_status window_get(struct journal_reader *r, uint64_t position, size_t count, const uint8_t **ret_bytes,
                                 settle_error *error)
 {
-    uint64_t segment_end = (position / segment_bytes(r) + 1) * segment_bytes(r);
+    uint64_t segment_end = (position / reader_segment_bytes(r) + 1) * reader_segment_bytes(r);
     uint64_t end = reader_limit(r) < segment_end ? reader_limit(r) : segment_end;
     assert(count <= segment_end - position);
     if (position < r->window_position || position + count > r->window_position + r->window_count) {
@@ -354,7 +339,7 @@ static settle_status window_get(struct journal_reader *r, uint64_t position, siz
             r->window_capacity = capacity;
         }
         r->window_count = 0;
-        settle_status status = read_at(r, position, r->window, wanted, error);
+        settle_status status = reader_read_at(r, position, r->window, wanted, error);
         if (status != SETTLE_OK)
             return status;
         r->window_position = position;
@@ -371,13 +356,14 @@ static settle_status window_get(struct journal_reader *r, uint64_t position, siz
 static settle_status rest_examine(struct journal_reader *r, const struct journal_point *point, uint64_t *ret_last,
                                   settle_error *error)
 {
-    uint64_t offset = point->position % segment_bytes(r), bytes_on_disk = 0, last = 0;
+    uint64_t offset = point->position % reader_segment_bytes(r), bytes_on_disk = 0, last = 0;
     const char *name = r->segments.entries[r->segment_index].name;
     settle_status status = segment_file_bytes(&r->segment, name, &bytes_on_disk, error);
     if (status != SETTLE_OK)
         return status;
-    if (bytes_on_disk > segment_bytes(r))
-        return corrupt_at(r, error, point->position, point->next_seq, "the segment file is longer than a segment");
+    if (bytes_on_disk > reader_segment_bytes(r))
+        return reader_corrupt_at(r, error, point->position, point->next_seq,
+                                 "the segment file is longer than a segment");
     for (uint64_t at = offset; at < bytes_on_disk; at += WINDOW_BYTES_MIN) {
         size_t count = bytes_on_disk - at < WINDOW_BYTES_MIN ? (size_t)(bytes_on_disk - at) : WINDOW_BYTES_MIN;
         const uint8_t *bytes = NULL;
@@ -403,7 +389,7 @@ static settle_status rest_examine(struct journal_reader *r, const struct journal
 static settle_status classify_tail(struct journal_reader *r, const struct journal_point *point, const char *fault,
                                    uint64_t fault_position, uint64_t fault_seq, settle_error *error)
 {
-    uint64_t offset = point->position % segment_bytes(r), last = 0;
+    uint64_t offset = point->position % reader_segment_bytes(r), last = 0;
     settle_status status = rest_examine(r, point, &last, error);
     if (status != SETTLE_OK)
         return status;
@@ -417,15 +403,16 @@ static settle_status classify_tail(struct journal_reader *r, const struct journa
         status = window_get(r, point->position, (size_t)(last - offset), &bytes, error);
         if (status != SETTLE_OK)
             return status;
-        if (frame_tail_shape(bytes, (size_t)(last - offset), journal_reader_id(r), point, offset, &reason) == TAIL_TORN) {
+        if (frame_tail_shape(bytes, (size_t)(last - offset), journal_reader_id(r), point, offset, &reason) ==
+            TAIL_TORN) {
             r->tail.torn_position = point->position;
             r->tail.torn_bytes = last - offset;
             return SETTLE_E_END;
         }
     }
     if (reason == NULL) /* it is in the frame */
-        return corrupt_at(r, error, fault_position, fault_seq, fault);
-    return corrupt_at(r, error, point->position, point->next_seq, reason);
+        return reader_corrupt_at(r, error, fault_position, fault_seq, fault);
+    return reader_corrupt_at(r, error, point->position, point->next_seq, reason);
 }
 
 /* Moves *point to the first frame of the next segment; its header must follow, and only zeros may be left of this one. */
@@ -435,16 +422,16 @@ static settle_status next_segment(struct journal_reader *r, struct journal_point
     if (next->header.first_seq != point->next_seq || next->header.previous_chain != point->chain) {
         char sentence[SEGMENT_NAME_BYTES + 80];
         snprintf(sentence, sizeof sentence, "no valid frame here, and segment %s does not follow", next->name);
-        return corrupt_at(r, error, point->position, point->next_seq, sentence);
+        return reader_corrupt_at(r, error, point->position, point->next_seq, sentence);
     }
     uint64_t last = 0;
     settle_status status = rest_examine(r, point, &last, error);
     if (status != SETTLE_OK)
         return status;
     if (last != 0)
-        return corrupt_at(r, error, point->position - point->position % segment_bytes(r) + last - 1, point->next_seq,
-                          "a byte behind the segment's last frame is not zero");
-    point->position = next->header.ordinal * segment_bytes(r) + SEGMENT_HEADER_BYTES;
+        return reader_corrupt_at(r, error, point->position - point->position % reader_segment_bytes(r) + last - 1,
+                                 point->next_seq, "a byte behind the segment's last frame is not zero");
+    point->position = next->header.ordinal * reader_segment_bytes(r) + SEGMENT_HEADER_BYTES;
     return SETTLE_OK;
 }
 
@@ -463,7 +450,7 @@ static settle_status frame_at(struct journal_reader *r, uint64_t position, uint6
     *ret_fault = frame_header_fault(bytes, journal_reader_id(r), position, &frame);
     if (*ret_fault != NULL)
         return SETTLE_OK;
-    if (position % segment_bytes(r) + frame.length_bytes > segment_bytes(r) - FRAME_ALIGN) {
+    if (position % reader_segment_bytes(r) + frame.length_bytes > reader_segment_bytes(r) - FRAME_ALIGN) {
         *ret_fault = "the frame is longer than what its segment has left";
         return SETTLE_OK;
     }
@@ -510,7 +497,7 @@ settle_status journal_reader_confirm(struct journal_reader *reader, const struct
         return SETTLE_OK;
     char sentence[200];
     snprintf(sentence, sizeof sentence, "the journal has lost what the store holds of it: %s", fault);
-    return corrupt_at(reader, error, fault_position, point->next_seq - 1, sentence);
+    return reader_corrupt_at(reader, error, fault_position, point->next_seq - 1, sentence);
 }
 
 /*
@@ -565,7 +552,7 @@ settle_status journal_reader_next(struct journal_reader *reader, struct journal_
         if (fault == NULL) {
             fault = frame_order_fault(&frame, &at);
             if (fault != NULL)
-                return corrupt_at(r, error, at.position, at.next_seq, fault);
+                return reader_corrupt_at(r, error, at.position, at.next_seq, fault);
             *point = frame_end_point(&frame, &at);
             *ret_frame = frame;
             return SETTLE_OK;
@@ -576,108 +563,10 @@ settle_status journal_reader_next(struct journal_reader *reader, struct journal_
         const uint8_t *header;
         status = window_get(r, at.position, FRAME_HEADER_BYTES, &header, error);
         if (status == SETTLE_OK && (is_last || !bytes_are_zero(header, FRAME_HEADER_BYTES)))
-            status = corrupt_at(r, error, fault_position, seq, fault);
+            status = reader_corrupt_at(r, error, fault_position, seq, fault);
         if (status == SETTLE_OK)
             status = next_segment(r, &at, error);
         if (status != SETTLE_OK)
             return status;
     }
-}
-
-/* CONSUMED and the record that decides it, from `bytes` that stand at `position`. NULL or a sentence. */
-static const char *event_decode(const uint8_t *bytes, size_t count, struct record_base base, uint64_t position,
-                                struct event_records *ret_event)
-{
-    size_t at = 0;
-    for (int i = 0; i < 2; i++) {
-        struct record *record = i == 0 ? &ret_event->consumed : &ret_event->decided;
-        const char *fault = record_decode(bytes + at, count - at, base, record);
-        if (fault != NULL)
-            return fault;
-        if (get_u32(bytes + at + RECORD_CRC) != record_crc(bytes + at, position + at))
-            return "a record's checksum does not fit";
-        record->position = position + at;
-        at += record->length_bytes;
-    }
-    const struct record *decided = &ret_event->decided;
-    bool decides = decided->kind >= RECORD_VALIDATED && decided->kind <= RECORD_CONFLICT;
-    return decides && decided->seq == ret_event->consumed.seq ? NULL : "an event has no decision";
-}
-
-settle_status journal_reader_event(struct journal_reader *reader, uint64_t position, struct event_records *ret_event,
-                                   settle_error *error)
-{
-    uint64_t rest = segment_bytes(reader) - position % segment_bytes(reader);
-    size_t count = rest < EVENT_BYTES_MAX ? (size_t)rest : EVENT_BYTES_MAX;
-    if (count < FRAME_ALIGN)
-        return corrupt_at(reader, error, position, 0, "no event at this position");
-    uint8_t *bytes = reader->event_bytes, header[FRAME_HEADER_BYTES];
-    settle_status status = read_at(reader, position, bytes, count, error);
-    if (status != SETTLE_OK)
-        return status;
-    struct frame frame;
-    struct event_records event;
-    uint32_t back = get_u32(bytes + CONSUMED_FRAME_BACK);
-    if (bytes[RECORD_KIND] != RECORD_CONSUMED || back > position % segment_bytes(reader))
-        return corrupt_at(reader, error, position, 0, "no event at this position");
-    status = read_at(reader, position - back, header, sizeof header, error);
-    if (status != SETTLE_OK)
-        return status;
-    const char *fault = frame_header_fault(header, journal_reader_id(reader), position - back, &frame);
-    if (fault != NULL)
-        return corrupt_at(reader, error, position - back, 0, fault);
-    fault = event_decode(bytes, count, (struct record_base){frame.first_seq, frame.time_us}, position, &event);
-    if (fault != NULL)
-        return corrupt_at(reader, error, position, frame.first_seq, fault);
-    struct event_key key;
-    event_key_of(&event.consumed.u.consumed, &key);
-    event_key_format(&key, event.id);
-    event.frame_position = position - back;
-    *ret_event = event;
-    return SETTLE_OK;
-}
-
-static settle_status persisted_find(struct journal_reader *reader, uint64_t frame_position, uint64_t seq,
-                                    uint64_t *ret_time_us, settle_error *error)
-{
-    uint8_t header[FRAME_HEADER_BYTES];
-    struct frame frame;
-    settle_status status = read_at(reader, frame_position, header, sizeof header, error);
-    if (status != SETTLE_OK)
-        return status;
-    const char *fault = frame_header_fault(header, journal_reader_id(reader), frame_position, &frame);
-    if (fault != NULL)
-        return corrupt_at(reader, error, frame_position, seq, fault);
-    /* The frames from here on chain from this one's own previous value: they were checked against it when it was written. */
-    struct journal_point point = {
-        .position = frame_position,
-        .next_seq = frame.first_seq,
-        .persisted_seq = POINT_PERSISTED_UNKNOWN,
-        .chain = frame.previous_chain,
-    };
-    while ((status = journal_reader_next(reader, &point, &frame, error)) == SETTLE_OK) {
-        size_t offset = 0;
-        struct record record;
-        while (frame_next_record(&frame, &offset, &record)) {
-            if (record.kind != RECORD_PERSISTED || record.u.persisted.first_seq > seq || record.u.persisted.last_seq < seq)
-                continue;
-            *ret_time_us = record.u.persisted.time_us;
-            return SETTLE_OK;
-        }
-    }
-    if (status != SETTLE_E_END)
-        return status;
-    *ret_time_us = 0;
-    return SETTLE_OK;
-}
-
-settle_status journal_reader_persisted(struct journal_reader *reader, uint64_t frame_position, uint64_t seq,
-                                       uint64_t *ret_time_us, settle_error *error)
-{
-    /* One record of one or two frames is asked for: their checksums tell that they are what was written. */
-    uint64_t own_position = reader->own_position;
-    reader->own_position = 0;
-    settle_status status = persisted_find(reader, frame_position, seq, ret_time_us, error);
-    reader->own_position = own_position;
-    return status;
 }

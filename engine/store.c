@@ -197,7 +197,7 @@ static settle_status tables_bind(struct store *store, MDB_txn *txn, bool create,
 static settle_status begin_first(struct store *store, bool write, MDB_txn **ret_txn, settle_error *error)
 {
     for (int attempt = 0; attempt < STORE_SNAPSHOT_ATTEMPTS_MAX; attempt++) {
-        MDB_txn *txn;
+        MDB_txn *txn = NULL;
         int code = mdb_txn_begin(store->env, NULL, write ? 0 : MDB_RDONLY, &txn);
         if (code != MDB_SUCCESS)
             return store_fail_lmdb(error, code, "cannot begin a transaction");
@@ -217,7 +217,7 @@ static settle_status begin_first(struct store *store, bool write, MDB_txn **ret_
 /* Tables and the first meta come in one transaction: a store has all of them or nothing. */
 static settle_status tables_open(struct store *store, const struct store_tables_options *options, settle_error *error)
 {
-    MDB_txn *txn;
+    MDB_txn *txn = NULL;
     /* Emptiness is asked inside the transaction: beside a writer that is creating the store, one asked for before may differ. */
     settle_status status = begin_first(store, options->write, &txn, error);
     if (status != SETTLE_OK)

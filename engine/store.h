@@ -17,7 +17,7 @@ struct store;
 
 /* The greatest ids of a set: one beyond them is not in it, and need not be looked up. Ids that count upwards always are. */
 struct id_bounds {
-    uint64_t natural_ts_ms;                /* of the natural ids */
+    uint64_t natural_ts_ms;               /* of the natural ids */
     char text[SETTLE_EVENT_ID_BYTES_MAX]; /* of the others, in the order of their bytes; zeros behind it */
 };
 bool id_bounds_are_passed(const struct id_bounds *bounds, const struct event_key *key);
@@ -72,6 +72,9 @@ struct source_entry {
 settle_status store_open(int data_fd, const char *data_path, bool write, const uint8_t journal_id[16],
                          const struct mem *mem, struct store **ret_store, settle_error *error);
 void store_close(struct store *store); /* NULL is fine */
+/* Whether an error of reading is that a writer is at work and its lock file cannot be used (a read-only mount, another user):
+ * the store is fine, and the journal alone must answer. */
+bool store_is_in_use(settle_status status, const settle_error *fault);
 /* Renames `store` to `store.damaged-N`, N the first free number; the name is written to ret_name. */
 settle_status store_set_aside(int data_fd, char ret_name[32], settle_error *error);
 

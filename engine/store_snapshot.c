@@ -7,6 +7,7 @@
 #include "engine/store_env.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "journal/base/file.h"
 #include "journal/base/status.h"
@@ -22,6 +23,11 @@ static settle_status fail_unlocked(settle_error *error)
 {
     return fail_at(error, SETTLE_E_ACCESS, STORE_DIRECTORY "/" STORE_LOCK_NAME, 0, 0,
                    "a writer is at work and its lock file cannot be used: the store cannot be read safely");
+}
+
+bool store_is_in_use(settle_status status, const settle_error *fault)
+{
+    return status == SETTLE_E_ACCESS && strcmp(fault->file, STORE_DIRECTORY "/" STORE_LOCK_NAME) == 0;
 }
 
 /* Whether a writer may have reused pages of a snapshot that could not register; see the head of this file. */

@@ -64,7 +64,7 @@ static settle_status view_prepare(struct view *v, settle_error *error)
     if (v->store != NULL) {
         settle_error cause = {.status = SETTLE_OK};
         status = snapshot_prepare(v, &cause);
-        if (status == SETTLE_E_CORRUPT) {
+        if (status == SETTLE_E_CORRUPT || store_is_in_use(status, &cause)) {
             v->store_fault = cause;
             store_do_without(v);
         } else if (status != SETTLE_OK) {
@@ -100,7 +100,8 @@ settle_status view_reader_open(int data_fd, const struct mem *mem, struct journa
 {
     settle_status status = journal_reader_open(data_fd, mem, ret_reader, error);
     if (status == SETTLE_E_NOT_FOUND && file_exists_at(data_fd, "store"))
-        return fail_at(error, SETTLE_E_CORRUPT, "journal", 0, 0, "the journal is gone: the directory holds a store alone");
+        return fail_at(error, SETTLE_E_CORRUPT, "journal", 0, 0,
+                       "the journal is gone: the directory holds a store alone");
     return status;
 }
 
@@ -113,7 +114,7 @@ settle_status view_open(const char *directory, struct view *ret_view, settle_err
     if (status == SETTLE_OK) {
         settle_error cause = {.status = SETTLE_OK};
         status = store_open(v.data_fd, directory, false, journal_reader_id(v.reader), v.mem, &v.store, &cause);
-        if (status == SETTLE_E_CORRUPT || status == SETTLE_E_NOT_FOUND) {
+        if (status == SETTLE_E_CORRUPT || status == SETTLE_E_NOT_FOUND || store_is_in_use(status, &cause)) {
             v.store_fault = cause;
             v.store_fault.status = status;
             v.store = NULL;

@@ -58,18 +58,41 @@ static settle_status partial_remove(int dir_fd, const char *folder, const struct
     return status;
 }
 
+/* An index of another journal is no index of this one, and is set aside as a damaged one is. */
+static settle_status index_adopt(struct archive *a, settle_error *error)
+{
+    struct segment_list plain;
+    settle_status status = segment_list_plain(a->journal_fd, a->mem, &plain, error);
+    if (status != SETTLE_OK)
+        return status;
+    bool is_ours = a->index.count == 0 || plain.count == 0 ||
+                   memcmp(a->index.entries[0].header.journal_id, plain.entries[0].header.journal_id, 16) == 0;
+    segment_list_free(&plain);
+    if (is_ours)
+        return SETTLE_OK;
+    archive_index_free(&a->index);
+    return file_replace_at(a->journal_fd, ARCHIVE_INDEX_NAME, ARCHIVE_INDEX_NAME_DAMAGED, error);
+}
+
 settle_status archive_open(int data_fd, bool create, const struct mem *mem, struct archive *ret_archive,
                            settle_error *error)
 {
     struct archive archive = {.mem = mem, .data_fd = data_fd, .journal_fd = -1, .archive_fd = -1};
     settle_status status = dir_open_at(data_fd, "journal", false, &archive.journal_fd, error);
-    if (status == SETTLE_OK)
-        status = dir_open_at(data_fd, ARCHIVE_DIRECTORY, create, &archive.archive_fd, error);
     if (status == SETTLE_OK) {
         status = archive_index_read(archive.journal_fd, mem, &archive.index, error);
         if (status == SETTLE_E_CORRUPT && !create)
             status = file_replace_at(archive.journal_fd, ARCHIVE_INDEX_NAME, ARCHIVE_INDEX_NAME_DAMAGED, error);
     }
+    if (status == SETTLE_OK && !create)
+        status = index_adopt(&archive, error);
+    /* Beside an archive that was moved away no new one is begun. */
+    if (status == SETTLE_OK)
+        status =
+            dir_open_at(data_fd, ARCHIVE_DIRECTORY, create && archive.index.count == 0, &archive.archive_fd, error);
+    if (status == SETTLE_E_NOT_FOUND && create)
+        status = fail_at(error, SETTLE_E_IO, ARCHIVE_DIRECTORY, 0, 0,
+                         "the archive is not there: was it moved away, or is it not mounted?");
     if (status == SETTLE_OK)
         status = partial_remove(archive.archive_fd, ARCHIVE_DIRECTORY, mem, error);
     if (status == SETTLE_OK)
@@ -103,7 +126,8 @@ static settle_status is_packed(struct archive *a, const char *name, int segment_
     if (status == SETTLE_OK)
         status = archived_compare(archived, segment_fd, segment, a->mem, ret_is_equal, error);
     if (status == SETTLE_OK)
-        *ret_move = (struct archive_move){archived_segment_bytes(archived), archived_file_bytes(archived)};
+        *ret_move = (struct archive_move){archived_segment_bytes(archived), archived_file_bytes(archived),
+                                          archived_digest(archived)};
     if (status == SETTLE_OK && !*ret_is_equal)
         status = archived_check(archived, a->mem, error);
     if (status == SETTLE_OK && !*ret_is_equal)
@@ -157,7 +181,7 @@ static settle_status pack_file(struct archive *a, const char *name, int segment_
 static settle_status pack_finish(struct archive *a, const struct segment_entry *segment,
                                  const struct archive_move *move, settle_error *error)
 {
-    const struct archive_entry entry = {segment->header, move->segment_bytes, move->packed_bytes};
+    const struct archive_entry entry = {segment->header, move->segment_bytes, move->packed_bytes, move->digest};
     settle_status status = archive_index_put(&a->index, &entry, error);
     if (status == SETTLE_OK)
         status = archive_index_write(a->journal_fd, &a->index, error);
@@ -171,7 +195,7 @@ settle_status archive_pack(struct archive *archive, const struct segment_entry *
 {
     int fd = -1;
     bool is_packed_already = false;
-    struct archive_move move = {0, 0};
+    struct archive_move move = {0, 0, 0};
     char name[ARCHIVED_NAME_BYTES];
     assert(!entry->is_archived);
     archived_name(entry->name, name);
@@ -214,7 +238,8 @@ static settle_status unpack_bytes(struct archived *archived, int fd, const char 
 }
 
 /* The segment's header must be that of its name: a file that was renamed is another segment. */
-static settle_status unpack_check(struct archived *archived, const char *segment, settle_error *error)
+static settle_status unpack_check(struct archived *archived, const char *segment, struct segment_header *ret_header,
+                                  settle_error *error)
 {
     uint8_t bytes[SEGMENT_HEADER_BYTES];
     uint64_t first_seq = 0, ordinal = 0;
@@ -227,6 +252,71 @@ static settle_status unpack_check(struct archived *archived, const char *segment
     if (status == SETTLE_OK && (header.first_seq != first_seq || header.ordinal != ordinal))
         status =
             fail_at(error, SETTLE_E_CORRUPT, segment, 0, first_seq, "the archived file's name and its header disagree");
+    if (status == SETTLE_OK)
+        *ret_header = header;
+    return status;
+}
+
+/* One that is to come back: what the index says of it, and its place in the list, where no plain one has it. */
+static settle_status candidate_add(struct archive *a, const char *segment, size_t plain, struct segment_list *list,
+                                   settle_error *error)
+{
+    struct archived *archived = NULL;
+    struct segment_entry entry = {.is_archived = true};
+    char name[ARCHIVED_NAME_BYTES];
+    archived_name(segment, name);
+    settle_status status = archived_open(a->archive_fd, name, a->mem, &archived, error);
+    if (status == SETTLE_OK)
+        status = unpack_check(archived, segment, &entry.header, error);
+    const struct archive_entry *known =
+        status == SETTLE_OK ? archive_index_find(&a->index, entry.header.ordinal) : NULL;
+    if (known != NULL &&
+        (archived_file_bytes(archived) != known->file_bytes || archived_digest(archived) != known->digest))
+        status = fail_at(error, SETTLE_E_CORRUPT, segment, 0, entry.header.first_seq,
+                         "archive/%s is not the file that journal/archived tells of", name);
+    archived_close(archived);
+    if (status != SETTLE_OK)
+        return status;
+    for (size_t i = 0; i < plain; i++)
+        if (list->entries[i].header.ordinal == entry.header.ordinal &&
+            memcmp(list->entries[i].header.journal_id, entry.header.journal_id, 16) == 0)
+            return SETTLE_OK; /* brought back before; its bytes are compared later */
+    snprintf(entry.name, sizeof entry.name, "%s", segment);
+    list->entries[list->count++] = entry;
+    return SETTLE_OK;
+}
+
+settle_status archive_check(struct archive *archive, settle_error *error)
+{
+    struct segment_list list;
+    char **names = NULL;
+    size_t count = 0;
+    settle_status status = segment_list_plain(archive->journal_fd, archive->mem, &list, error);
+    if (status != SETTLE_OK)
+        return status;
+    const size_t plain = list.count;
+    if (plain == 0)
+        status = fail_at(error, SETTLE_E_CORRUPT, "journal", 0, 0,
+                         "journal/ has no segment at all: the last one is never archived");
+    if (status == SETTLE_OK)
+        status = archive_list(archive, &names, &count, error);
+    if (status == SETTLE_OK) {
+        struct segment_entry *entries = mem_resize(list.mem, list.entries, plain + count, sizeof *entries);
+        if (entries != NULL)
+            list.entries = entries;
+        else
+            status = fail(error, SETTLE_E_NO_MEMORY, "no memory for the list of segments");
+    }
+    for (size_t i = 0; i < count && status == SETTLE_OK; i++)
+        status = candidate_add(archive, names[i], plain, &list, error);
+    segment_list_sort(&list);
+    if (status == SETTLE_OK)
+        status = segment_list_check(&list, error);
+    if (status == SETTLE_OK && list.entries[list.count - 1].is_archived)
+        status = fail_at(error, SETTLE_E_CORRUPT, list.entries[list.count - 1].name, 0, 0,
+                         "the archive has a segment behind the journal's last one: it is another journal's");
+    dir_list_free(names, count, archive->mem);
+    segment_list_free(&list);
     return status;
 }
 
@@ -280,16 +370,18 @@ settle_status archive_unpack(struct archive *archive, const char *segment, struc
                              settle_error *error)
 {
     struct archived *archived = NULL;
+    struct segment_header header;
     char name[ARCHIVED_NAME_BYTES];
     archived_name(segment, name);
     settle_status status = archived_open(archive->archive_fd, name, archive->mem, &archived, error);
     if (status == SETTLE_OK)
-        status = unpack_check(archived, segment, error);
+        status = unpack_check(archived, segment, &header, error);
     if (status == SETTLE_OK)
         status = file_exists_at(archive->journal_fd, segment) ? unpack_is_done(archive, archived, segment, error)
                                                               : unpack_file(archive, archived, segment, error);
     if (status == SETTLE_OK)
-        *ret_move = (struct archive_move){archived_segment_bytes(archived), archived_file_bytes(archived)};
+        *ret_move = (struct archive_move){archived_segment_bytes(archived), archived_file_bytes(archived),
+                                          archived_digest(archived)};
     archived_close(archived);
     return status;
 }

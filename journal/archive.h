@@ -30,11 +30,15 @@ void archive_close(struct archive *archive); /* also of a zeroed struct with des
 
 struct archive_move {
     uint64_t segment_bytes, packed_bytes;
+    uint32_t digest; /* archived_digest() */
 };
 /* Compresses a segment that lies in `journal/` and is not the last one, then removes it there. Again after a crash: goes on.
  * SETTLE_E_CONFLICT: `archive/` has another one, which is not damaged. */
 settle_status archive_pack(struct archive *archive, const struct segment_entry *entry, int level,
                            struct archive_move *ret_move, settle_error *error);
+/* Before anything is brought back: what lies in `archive/` and in `journal/` together is this journal, whole, and ends in a
+ * plain segment. SETTLE_E_CORRUPT: it is not, and nothing was changed but an index of another journal set aside. */
+settle_status archive_check(struct archive *archive, settle_error *error);
 /* Writes an archived segment back to `journal/`, and leaves the .zst where it is. SETTLE_E_CONFLICT: it is there already, with
  * other bytes. */
 settle_status archive_unpack(struct archive *archive, const char *segment, struct archive_move *ret_move,

@@ -89,6 +89,7 @@ static void entry_encode(const struct archive_entry *entry, uint8_t ret_bytes[AR
     segment_header_encode(&entry->header, ret_bytes);
     put_u64(ret_bytes + ARCHIVE_ENTRY_SEGMENT_BYTES, entry->segment_bytes);
     put_u64(ret_bytes + ARCHIVE_ENTRY_FILE_BYTES, entry->file_bytes);
+    put_u32(ret_bytes + ARCHIVE_ENTRY_DIGEST, entry->digest);
     put_u32(ret_bytes + ARCHIVE_ENTRY_CRC, crc32c(0, ret_bytes, ARCHIVE_ENTRY_CRC));
 }
 
@@ -99,7 +100,8 @@ static settle_status entry_decode(const uint8_t *bytes, uint64_t offset, struct 
         !bytes_are_zero(bytes + ARCHIVE_ENTRY_ZERO, ARCHIVE_ENTRY_CRC - ARCHIVE_ENTRY_ZERO))
         return fail_at(error, SETTLE_E_CORRUPT, FILE_NAME, offset, 0, "the checksum of an entry does not fit");
     struct archive_entry entry = {.segment_bytes = get_u64(bytes + ARCHIVE_ENTRY_SEGMENT_BYTES),
-                                  .file_bytes = get_u64(bytes + ARCHIVE_ENTRY_FILE_BYTES)};
+                                  .file_bytes = get_u64(bytes + ARCHIVE_ENTRY_FILE_BYTES),
+                                  .digest = get_u32(bytes + ARCHIVE_ENTRY_DIGEST)};
     settle_status status = segment_header_decode(bytes, FILE_NAME, &entry.header, error);
     if (status != SETTLE_OK)
         return status;

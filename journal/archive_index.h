@@ -23,7 +23,8 @@ enum {
 
     ARCHIVE_ENTRY_SEGMENT_BYTES = 512,
     ARCHIVE_ENTRY_FILE_BYTES = 520,
-    ARCHIVE_ENTRY_ZERO = 528,
+    ARCHIVE_ENTRY_DIGEST = 528,
+    ARCHIVE_ENTRY_ZERO = 532,
     ARCHIVE_ENTRY_CRC = 540,
     ARCHIVE_ENTRY_BYTES = 544,
 };
@@ -32,6 +33,7 @@ struct archive_entry {
     struct segment_header header;
     uint64_t segment_bytes; /* of the segment file, which may be shorter than a segment */
     uint64_t file_bytes;    /* of the .zst */
+    uint32_t digest;        /* of its table: archived_digest() */
 };
 struct archive_index {
     struct archive_entry *entries; /* by ordinal from 0 on */

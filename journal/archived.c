@@ -21,6 +21,7 @@
 #include <zstd.h>
 
 #include "journal/base/bytes.h"
+#include "journal/base/crc32c.h"
 
 #define TABLE_MAGIC 0x184D2A5Eu
 #define FOOTER_MAGIC 0x8F92EAB1u
@@ -46,6 +47,7 @@ struct cached {
 struct archived {
     const struct mem *mem;
     int fd;
+    uint32_t digest;                                                /* of the table */
     char name[sizeof ARCHIVE_DIRECTORY + ARCHIVED_NAME_BYTES + 16]; /* for messages */
     uint64_t file_bytes, segment_bytes;
     struct block *blocks;
@@ -121,6 +123,7 @@ static settle_status table_read_entries(struct archived *a, uint8_t *table, uint
         return status;
     if (get_u32(table) != TABLE_MAGIC || get_u32(table + 4) != table_bytes - TABLE_HEAD_BYTES)
         return table_corrupt(a, offset, "no table of blocks begins where its end says", error);
+    a->digest = crc32c(0, table, (size_t)table_bytes);
     const char *fault = table_take(a, table + TABLE_HEAD_BYTES);
     return fault == NULL ? SETTLE_OK : table_corrupt(a, offset, fault, error);
 }
@@ -199,6 +202,11 @@ void archived_close(struct archived *archived)
 uint64_t archived_segment_bytes(const struct archived *archived)
 {
     return archived->segment_bytes;
+}
+
+uint32_t archived_digest(const struct archived *archived)
+{
+    return archived->digest;
 }
 
 uint64_t archived_file_bytes(const struct archived *archived)

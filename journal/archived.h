@@ -30,6 +30,8 @@ settle_status archived_open(int archive_fd, const char *name, const struct mem *
 void archived_close(struct archived *archived);                   /* NULL is fine */
 uint64_t archived_segment_bytes(const struct archived *archived); /* of the segment file it was made from */
 uint64_t archived_file_bytes(const struct archived *archived);    /* of itself */
+/* Over the table of its blocks, which has a checksum of each: what tells it from another one with the same header. */
+uint32_t archived_digest(const struct archived *archived);
 /* `count` bytes of the segment from `offset` on; behind its end are zeros. SETTLE_E_CORRUPT with the file and the offset of the
  * block in it, never a wrong byte. */
 settle_status archived_read(struct archived *archived, uint64_t offset, void *ret_bytes, size_t count,

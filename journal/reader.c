@@ -271,6 +271,7 @@ static settle_status segments_locate(struct journal_reader *r, settle_error *err
         r->segments.entries[i].is_archived = now.entries[i].is_archived;
         r->segments.entries[i].file_bytes = now.entries[i].file_bytes;
         r->segments.entries[i].packed_bytes = now.entries[i].packed_bytes;
+        r->segments.entries[i].digest = now.entries[i].digest;
     }
     segment_list_free(&now);
     return SETTLE_OK;

@@ -144,7 +144,7 @@ static int entry_compare(const void *a, const void *b)
 }
 
 /* The segments fit together; the chain values between them are the reader's to check. */
-static settle_status list_check(const struct segment_list *list, settle_error *error)
+settle_status segment_list_check(const struct segment_list *list, settle_error *error)
 {
     for (size_t i = 0; i < list->count; i++) {
         const struct segment_entry *entry = &list->entries[i], *before = i > 0 ? entry - 1 : NULL;
@@ -211,6 +211,7 @@ static settle_status list_add_archived(int journal_fd, struct segment_list *list
         *entry = (struct segment_entry){.header = archived->header, .is_archived = true};
         entry->file_bytes = archived->segment_bytes;
         entry->packed_bytes = archived->file_bytes;
+        entry->digest = archived->digest;
         segment_name(archived->header.first_seq, archived->header.ordinal, entry->name);
     }
     archive_index_free(&index);
@@ -221,9 +222,13 @@ static settle_status list_add_archived(int journal_fd, struct segment_list *list
     return SETTLE_OK;
 }
 
-/* The index is read behind the directory: a segment that was archived in between is in it, since it is written first. */
-static settle_status list_read_once(int journal_fd, const struct mem *mem, struct segment_list *ret_list,
-                                    settle_error *error)
+void segment_list_sort(struct segment_list *list)
+{
+    sort_in_place(list->entries, list->count, sizeof *list->entries, entry_compare);
+}
+
+settle_status segment_list_plain(int journal_fd, const struct mem *mem, struct segment_list *ret_list,
+                                 settle_error *error)
 {
     char **names = NULL;
     size_t name_count = 0;
@@ -240,12 +245,26 @@ static settle_status list_read_once(int journal_fd, const struct mem *mem, struc
             list.count++;
     }
     dir_list_free(names, name_count, mem);
-    if (status == SETTLE_OK) {
-        sort_in_place(list.entries, list.count, sizeof *list.entries, entry_compare);
-        status = list_add_archived(journal_fd, &list, error);
+    if (status != SETTLE_OK) {
+        segment_list_free(&list);
+        return status;
     }
+    segment_list_sort(&list);
+    *ret_list = list;
+    return SETTLE_OK;
+}
+
+/* The index is read behind the directory: a segment that was archived in between is in it, since it is written first. */
+static settle_status list_read_once(int journal_fd, const struct mem *mem, struct segment_list *ret_list,
+                                    settle_error *error)
+{
+    struct segment_list list;
+    settle_status status = segment_list_plain(journal_fd, mem, &list, error);
+    if (status != SETTLE_OK)
+        return status;
+    status = list_add_archived(journal_fd, &list, error);
     if (status == SETTLE_OK)
-        status = list_check(&list, error);
+        status = segment_list_check(&list, error);
     if (status != SETTLE_OK) {
         segment_list_free(&list);
         return status;

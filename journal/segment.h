@@ -37,6 +37,7 @@ struct segment_entry {
     bool is_archived;
     uint64_t file_bytes;   /* of an archived one: of the segment file it was made from, */
     uint64_t packed_bytes; /* and of the .zst */
+    uint32_t digest;       /* of the archived one */
 };
 #define SEGMENT_PLACE_BYTES (SEGMENT_NAME_BYTES + 24)
 /* "journal/NAME.seg" or "archive/NAME.seg.zst". Returns ret_place. */
@@ -48,6 +49,12 @@ struct segment_list {
 };
 settle_status segment_list_read(int journal_fd, const struct mem *mem, struct segment_list *ret_list,
                                 settle_error *error);
-void segment_list_free(struct segment_list *list); /* also of a zeroed one */
+void segment_list_free(struct segment_list *list);
+/* For those who bring archived segments back: what lies in the directory alone, sorted and not checked; whether segments in
+ * their order are one journal from its beginning on. */
+settle_status segment_list_plain(int journal_fd, const struct mem *mem, struct segment_list *ret_list,
+                                 settle_error *error);
+settle_status segment_list_check(const struct segment_list *list, settle_error *error);
+void segment_list_sort(struct segment_list *list); /* also of a zeroed one */
 
 #endif

@@ -4,7 +4,10 @@
 #include <assert.h>
 #include <string.h>
 
-/* The archived file must be the one the index tells of: by its sizes here, by every checksum of the journal later. */
+/*
+ * The archived file must be the very one the index tells of. Its header alone does not show that: a copy of the journal that went
+ * another way has segments with the same header, the same id, and all checksums right.
+ */
 static settle_status archived_confirm(const struct segment_entry *entry, struct archived *archived, settle_error *error)
 {
     char place[SEGMENT_PLACE_BYTES];
@@ -19,7 +22,8 @@ static settle_status archived_confirm(const struct segment_entry *entry, struct 
         return status;
     segment_header_encode(&header, bytes);
     segment_header_encode(&entry->header, expected);
-    if (memcmp(bytes, expected, sizeof bytes) != 0 || archived_segment_bytes(archived) != entry->file_bytes)
+    if (memcmp(bytes, expected, sizeof bytes) != 0 || archived_segment_bytes(archived) != entry->file_bytes ||
+        archived_file_bytes(archived) != entry->packed_bytes || archived_digest(archived) != entry->digest)
         return fail_at(error, SETTLE_E_CORRUPT, place, 0, entry->header.first_seq,
                        "this is not the segment that journal/archived tells of");
     return SETTLE_OK;

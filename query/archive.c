@@ -307,11 +307,17 @@ static settle_status restore_run(struct move *m, settle_error *error)
     status = dir_open_at(m->data_fd, "journal", false, &journal_fd, error);
     if (status == SETTLE_OK)
         status = archive_index_read(journal_fd, &mem_libc, &index, NULL);
-    file_close(journal_fd);
     bool is_needed = status != SETTLE_OK || index.count > 0;
     archive_index_free(&index);
-    if (!is_needed && !file_exists_at(m->data_fd, ARCHIVE_DIRECTORY))
-        return SETTLE_OK;
+    if (!is_needed && !file_exists_at(m->data_fd, ARCHIVE_DIRECTORY)) {
+        struct segment_list list;
+        status = segment_list_read(journal_fd, &mem_libc, &list, error); /* or the index and the archive both went */
+        if (status == SETTLE_OK)
+            segment_list_free(&list);
+        file_close(journal_fd);
+        return status;
+    }
+    file_close(journal_fd);
     status = archive_open(m->data_fd, false, &mem_libc, &m->archive, error);
     if (status == SETTLE_E_NOT_FOUND)
         return fail_at(error, SETTLE_E_IO, ARCHIVE_DIRECTORY, 0, 0,
@@ -319,6 +325,8 @@ static settle_status restore_run(struct move *m, settle_error *error)
     m->archive_is_open = status == SETTLE_OK;
     if (status == SETTLE_OK)
         status = require_all(&m->archive, error);
+    if (status == SETTLE_OK)
+        status = archive_check(&m->archive, error);
     if (status == SETTLE_OK)
         status = unpack_all(m, error);
     return status == SETTLE_OK ? restore_finish(m, error) : status;

@@ -173,7 +173,8 @@ settle_status query_assets(struct query *query, struct ledger *ret_ledger, settl
 
 bool store_is_to_blame(const struct view *view, settle_status status, const settle_error *fault)
 {
-    return status == SETTLE_E_CORRUPT && view->store != NULL && strncmp(fault->file, "store", 5) == 0;
+    return view->store != NULL &&
+           (store_is_in_use(status, fault) || (status == SETTLE_E_CORRUPT && strncmp(fault->file, "store", 5) == 0));
 }
 
 settle_status accounts_read(struct view *view, uint64_t user, uint32_t asset, struct accounts *accounts,

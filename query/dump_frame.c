@@ -276,6 +276,7 @@ static settle_status choose_segment(int journal_fd, const struct dump_frame_opti
     settle_status status = segment_list_read(journal_fd, &mem_libc, &list, error);
     if (status != SETTLE_OK)
         return status;
+    bool is_archived = false;
     ret_name[0] = '\0';
     for (size_t i = 0; i < list.count; i++) {
         const struct segment_header *header = &list.entries[i].header;
@@ -283,8 +284,13 @@ static settle_status choose_segment(int journal_fd, const struct dump_frame_opti
                                     : header->ordinal == options->position / header->segment_bytes;
         if (fits)
             memcpy(ret_name, list.entries[i].name, sizeof list.entries[i].name);
+        if (fits)
+            is_archived = list.entries[i].is_archived;
     }
     segment_list_free(&list);
+    if (is_archived)
+        return fail_at(error, SETTLE_E_UNSUPPORTED, "archive", 0, 0,
+                       "the frame is archived: unpack archive/%s.zst with zstd -d and inspect that file", ret_name);
     if (ret_name[0] != '\0')
         return SETTLE_OK;
     return options->by_seq ? fail(error, SETTLE_E_NOT_FOUND, "no segment holds seq %" PRIu64, options->seq)

@@ -215,8 +215,17 @@ static settle_status fold_first_arrival(struct fold *fold, const struct record *
 
 /* ---- Repeats: the first arrival must be what they say ---- */
 
+/* Beside a writer the fold may have come to segments that the look-ups' reader, opened at the first repeat, has not seen. */
+static settle_status lookup_reach(struct journal_reader *lookup, uint64_t position, settle_error *error)
+{
+    const struct segment_list *list = journal_reader_segments(lookup);
+    if (position / journal_reader_segment_bytes(lookup) <= list->entries[list->count - 1].header.ordinal)
+        return SETTLE_OK;
+    return journal_reader_refresh(lookup, error);
+}
+
 static settle_status fold_later_arrival(struct fold *fold, const struct record *consumed, const struct record *decided,
-                                 settle_error *error)
+                                        settle_error *error)
 {
     const struct record_repeat *repeat = &decided->u.repeat;
     struct event_records first;
@@ -226,6 +235,8 @@ static settle_status fold_later_arrival(struct fold *fold, const struct record *
         return disagree(fold, decided, error, "a repeat names a first arrival that is not before it");
     if (fold->lookup == NULL)
         status = journal_reader_open(fold->data_fd, fold->mem, &fold->lookup, error);
+    if (status == SETTLE_OK)
+        status = lookup_reach(fold->lookup, repeat->first_position, error);
     if (status == SETTLE_OK)
         status = journal_reader_event(fold->lookup, repeat->first_position, &first, error);
     if (status != SETTLE_OK)
@@ -257,7 +268,8 @@ static settle_status fold_event(struct fold *fold, const struct record *consumed
     fold->last_seq = consumed->seq;
     fold->events++;
     bool is_repeat = decided->kind == RECORD_DUPLICATE || decided->kind == RECORD_CONFLICT;
-    return is_repeat ? fold_later_arrival(fold, consumed, decided, error) : fold_first_arrival(fold, consumed, decided, error);
+    return is_repeat ? fold_later_arrival(fold, consumed, decided, error)
+                     : fold_first_arrival(fold, consumed, decided, error);
 }
 
 static settle_status fold_frame(struct fold *fold, const struct frame *frame, settle_error *error)

@@ -202,7 +202,7 @@ settle_status walk_begin(struct view *view, uint64_t user, uint32_t asset, uint6
     settle_error fault = {.status = SETTLE_OK};
     settle_status status = walk_try(&walk, until_seq, &fault);
     /* It is the store that has told where to begin. The whole journal knows better, or names the place. */
-    if (status == SETTLE_E_CORRUPT && view->store != NULL) {
+    if ((status == SETTLE_E_CORRUPT || store_is_in_use(status, &fault)) && view->store != NULL) {
         status = view_forget_store(view, &fault, &fault);
         if (status == SETTLE_OK)
             status = walk_try(&walk, until_seq, &fault);

@@ -94,7 +94,8 @@ static void look_at_store(int data_fd, const char *directory, const uint8_t *jou
         inspect->store_accounts = meta.account_count;
         inspect->store_ids = meta.id_count;
     } else {
-        inspect->store = status == SETTLE_E_NOT_FOUND ? STORE_ABSENT : STORE_DAMAGED;
+        fault.status = status;
+        inspect->store = store_state_of(&fault);
         memcpy(inspect->store_fault, fault.text, sizeof fault.text);
     }
     store_snapshot_close(snapshot);

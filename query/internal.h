@@ -15,6 +15,8 @@ settle_status ledger_take_accounts(struct ledger *ledger, const struct accounts 
 settle_status ledger_copy_assets(struct ledger *ledger, const settle_asset *assets, size_t count, settle_error *error);
 
 /* Whether a call on the view failed because its store is damaged; view_forget_store() then lets the journal answer. */
+/* Why there is no store to use, as a state. */
+enum store_state store_state_of(const settle_error *fault);
 bool store_is_to_blame(const struct view *view, settle_status status, const settle_error *fault);
 
 /* view_accounts(), from the journal alone where the store is damaged. */

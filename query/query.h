@@ -144,6 +144,7 @@ enum store_state {
     STORE_NOT_COMPARED,
     STORE_ABSENT,
     STORE_DAMAGED,
+    STORE_IN_USE, /* by a writer beside whom it cannot be read: see store_is_in_use(); the journal answers alone */
     STORE_DIFFERS,
     STORE_EQUAL,
 };
@@ -191,7 +192,7 @@ struct verify_result {
     uint64_t fault_count;
     uint64_t archived_segments, archived_bytes; /* bytes of the .zst files */
     enum store_state snapshot;                  /* the archive's */
-    settle_error fault; /* the first one; status SETTLE_OK when there is none */
+    settle_error fault;                         /* the first one; status SETTLE_OK when there is none */
 };
 
 /*
@@ -290,10 +291,10 @@ struct archive_segment {
 struct archive_result {
     struct archive_segment *segments; /* moved by this call; malloc'd */
     size_t count;
-    uint64_t archived;     /* segments in archive/ now */
-    uint64_t snapshot_seq; /* the snapshot ends with this event; 0: there is none */
-    uint64_t kept;         /* segments that end before the event and stay: the one being written, or */
-    const char *kept_for;  /* who still needs them; NULL: nobody */
+    uint64_t archived;        /* segments in archive/ now */
+    uint64_t snapshot_seq;    /* the snapshot ends with this event; 0: there is none */
+    uint64_t kept;            /* segments that end before the event and stay: the one being written, or */
+    const char *kept_for;     /* who still needs them; NULL: nobody */
     char snapshot_fault[320]; /* why the snapshot was made anew; "" it was not */
 };
 /*
@@ -304,7 +305,8 @@ struct archive_result {
 SETTLE_CHECKED settle_status query_archive(const char *directory, const struct archive_options *options,
                                            struct archive_result *ret_result, settle_error *error);
 /* Brings every archived segment back and removes the archive. SETTLE_E_IO: one is not there; nothing has changed then. */
-SETTLE_CHECKED settle_status query_restore(const char *directory, struct archive_result *ret_result, settle_error *error);
+SETTLE_CHECKED settle_status query_restore(const char *directory, struct archive_result *ret_result,
+                                           settle_error *error);
 void archive_result_free(struct archive_result *result);
 
 /* ---- What is in the files ---------------------------------------------------------------------------------------- */
@@ -342,7 +344,7 @@ void inspect_free(struct inspect_directory *inspect);
 SETTLE_CHECKED settle_status query_dump_segment(const char *path, bool as_json, struct out *out, settle_error *error);
 
 struct dump_frame_options {
-    bool by_seq;       /* the event `seq` and the frame that holds it; else the whole frame at `position` */
+    bool by_seq; /* the event `seq` and the frame that holds it; else the whole frame at `position` */
     uint64_t seq;
     uint64_t position; /* any byte of the frame: in the journal, or with a path in that file */
     bool hex;          /* the bytes too */
@@ -438,7 +440,7 @@ struct logs_counts {
 struct logs_result {
     bool ok; /* all that is there is equal, and something is there unless the journal has no lines */
     struct logs_counts counts;
-    char file[64]; /* of the first difference; "" when there is none */
+    char file[64];       /* of the first difference; "" when there is none */
     uint64_t line, byte; /* both from 1; the byte in the (unpacked) file */
     char difference[320];
 };

@@ -9,11 +9,19 @@
 #include "query/fold.h"
 #include "query/internal.h"
 
+enum store_state store_state_of(const settle_error *fault)
+{
+    if (store_is_in_use(fault->status, fault))
+        return STORE_IN_USE;
+    return fault->status == SETTLE_E_NOT_FOUND ? STORE_ABSENT : STORE_DAMAGED;
+}
+
 const char *store_state_name(enum store_state state)
 {
     switch (state) {
     case STORE_ABSENT: return "absent";
     case STORE_DAMAGED: return "damaged";
+    case STORE_IN_USE: return "in use, not compared";
     case STORE_DIFFERS: return "differs";
     case STORE_EQUAL: return "equal";
     case STORE_NOT_COMPARED: break;
@@ -96,7 +104,7 @@ static settle_status read_live(struct replay *replay, const char *directory, set
     replay->live_end = view.end.position;
     replay->live_seq = view.end.next_seq - 1;
     if (view.store == NULL) {
-        replay->result.store = view.store_fault.status == SETTLE_E_NOT_FOUND ? STORE_ABSENT : STORE_DAMAGED;
+        replay->result.store = store_state_of(&view.store_fault);
         if (replay->result.store == STORE_DAMAGED)
             tell_difference(replay, view.store_fault.text);
     } else {

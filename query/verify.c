@@ -35,7 +35,7 @@ struct verify_archive {
     struct store_snapshot *snapshot;
     struct store_meta meta;
     uint64_t ids, id_digest; /* over the ids before meta.point */
-    settle_error fault; /* it cannot be read; told where nothing graver is found */
+    settle_error fault;      /* it cannot be read; told where nothing graver is found */
 };
 
 struct verify {
@@ -350,12 +350,13 @@ static settle_status compare_store(struct verify *v, settle_error *error)
 
 static settle_status open_store(struct verify *v, settle_error *error)
 {
+    settle_error fault = {.status = SETTLE_OK};
     settle_status status =
-        store_open(v->data_fd, v->directory, false, journal_reader_id(v->reader), &mem_libc, &v->store, error);
+        store_open(v->data_fd, v->directory, false, journal_reader_id(v->reader), &mem_libc, &v->store, &fault);
     if (status == SETTLE_OK)
-        status = store_snapshot_open(v->store, &v->snapshot, error);
+        status = store_snapshot_open(v->store, &v->snapshot, &fault);
     if (status == SETTLE_OK)
-        status = store_meta_get(v->snapshot, &v->meta, error);
+        status = store_meta_get(v->snapshot, &v->meta, &fault);
     if (status == SETTLE_OK)
         store_snapshot_rest(v->snapshot);
     if (status == SETTLE_E_NOT_FOUND && v->store == NULL) {
@@ -364,6 +365,16 @@ static settle_status open_store(struct verify *v, settle_error *error)
     }
     if (status == SETTLE_E_CORRUPT)
         v->result.store = STORE_DAMAGED;
+    if (status != SETTLE_OK && store_is_in_use(status, &fault)) { /* the journal is verified all the same */
+        v->result.store = STORE_IN_USE;
+        store_snapshot_close(v->snapshot);
+        store_close(v->store);
+        v->snapshot = NULL;
+        v->store = NULL;
+        return SETTLE_OK;
+    }
+    if (status != SETTLE_OK && error != NULL)
+        *error = fault;
     return status;
 }
 
@@ -417,7 +428,8 @@ static settle_status archive_compare(struct verify *v, settle_error *error)
     settle_status status = fold_reach(&v->fold, a->meta.point.position, error);
     if (v->result.was_stopped || (status != SETTLE_OK && status != SETTLE_E_END))
         return status;
-    struct store_compare compare = {&v->fold, SNAPSHOT_DIRECTORY, "the snapshot", &a->meta, a->ids, a->id_digest, false};
+    struct store_compare compare = {&v->fold, SNAPSHOT_DIRECTORY, "the snapshot", &a->meta,
+                                    a->ids,   a->id_digest,       false};
     if (own->position != a->meta.point.position || own->next_seq != a->meta.point.next_seq ||
         own->chain != a->meta.point.chain) {
         compare.differs = true;

@@ -168,7 +168,7 @@ static settle_status open_directory(struct follower *f, settle_error *error)
         status = lock_take_name_at(f->dir_fd, LOCK_FILE, "follower", &f->lock_fd, error);
     if (status == SETTLE_OK)
         (void)lock_sign(f->lock_fd, LOCK_FILE, NULL); /* the disk may be full: that is for later */
-    if (status != SETTLE_OK && error != NULL) /* which name it has there is of little use */
+    if (status != SETTLE_OK && error != NULL)         /* which name it has there is of little use */
         snprintf(error->file, sizeof error->file, "%s", f->directory);
     return status;
 }
@@ -214,7 +214,8 @@ static bool has_moved(struct follower *f)
     if (dir_open_shared(f->directory, false, &fd, &unused) != SETTLE_OK)
         return unused.cause_errno == ENOENT || unused.cause_errno == ENOTDIR;
     bool is_other = file_identify(f->dir_fd, "", &held, NULL) == SETTLE_OK &&
-                    file_identify(fd, "", &named, NULL) == SETTLE_OK && (held.device != named.device || held.inode != named.inode);
+                    file_identify(fd, "", &named, NULL) == SETTLE_OK &&
+                    (held.device != named.device || held.inode != named.inode);
     file_close(fd);
     return is_other;
 }
@@ -397,6 +398,13 @@ static settle_status step(struct follower *f, struct journal_reader *reader, set
     return status;
 }
 
+/* An archived segment that is not there, or cannot be read, is no fault of the journal that is written: the lines wait for it. */
+static bool is_of_archive(const settle_error *fault)
+{
+    return strncmp(fault->file, "archive/", sizeof "archive/" - 1) == 0 &&
+           (fault->status == SETTLE_E_IO || fault->status == SETTLE_E_CORRUPT);
+}
+
 settle_status follower_step(struct follower *follower, struct journal_reader *reader,
                             struct follower_progress *ret_progress, settle_error *error)
 {
@@ -405,9 +413,15 @@ settle_status follower_step(struct follower *follower, struct journal_reader *re
     assert(f->state != FOLLOW_FAILED);
     f->was_paused = f->progress.is_paused;
     f->progress.is_paused = f->progress.is_at_end = false;
-    settle_status status = step(f, reader, error);
-    if (status != SETTLE_OK) {
+    settle_error fault = {.status = SETTLE_OK};
+    settle_status status = step(f, reader, &fault);
+    if (status != SETTLE_OK && is_of_archive(&fault)) {
+        f->error = fault;
+        (void)follower_pause(f);
+    } else if (status != SETTLE_OK) {
         f->state = FOLLOW_FAILED;
+        if (error != NULL)
+            *error = fault;
         return status;
     }
     if (f->was_paused && !f->progress.is_paused) {

@@ -310,3 +310,78 @@ if command -v flock >/dev/null && flock --help 2>&1 | grep -q -- --fcntl; then
     sleep 0.5
     expect_status 4 settlectl -D bank archive --restore
 fi
+
+# ---- An archive that is not this journal's ----
+small() { # DIR AMOUNT FIRST LAST: deposits with ids of their own
+    for ((i = $3; i <= $4; i++)); do
+        echo "{\"type\":\"deposit\",\"event_id\":\"s$i\",\"ts\":$i,\"user\":1,\"asset\":\"USDT\",\"amount\":\"$2\"}"
+    done | settlectl -D "$1" -q ingest --no-logs
+}
+twin() { # DIR SEGMENT_SIZE
+    settlectl -D "$1" init --segment-size "$2" --asset USDT=2:6 >/dev/null
+}
+
+# Two lives of one journal part in the middle of a segment: its headers are the same in both, its events are not.
+twin one 32768
+small one 10.000001 1 100
+expect_status 0 settlectl -D one replay --into two
+small one 10.000001 101 600
+small two 20.000001 101 600
+for life in one two; do expect_status 0 settlectl -D $life archive --before 500; done
+expect_equal 'first archived segment' "$(ls one/archive | head -1)" "$(ls two/archive | head -1)"
+cp -a one mixed
+rm -r mixed/archive
+cp -a two/archive mixed/archive
+expect_status 3 settlectl -D mixed trace s120
+grep -q 'not the segment that journal/archived tells of' err || fail "the other life's archive is not told: $(cat err)"
+expect_status 0 settlectl -D one trace s120
+listing mixed >mixed.before
+! settlectl -D mixed archive --restore >out 2>err || fail "the other life's archive was brought back"
+listing mixed | grep -v archive.lock >mixed.after
+expect_equal 'a refused restore changes nothing' "$(cat mixed.after)" "$(grep -v archive.lock mixed.before)"
+
+# Another journal's archive, all of it or one file, is not unpacked into this one.
+twin third 32768
+small third 5 1 600
+expect_status 0 settlectl -D third archive --before 500
+cp -a one foreign
+rm -r foreign/archive
+cp -a third/archive foreign/archive
+find foreign/journal -name '*.seg' | sort >foreign.before
+! settlectl -D foreign archive --restore >out 2>err || fail "another journal's archive was brought back"
+expect_equal 'segments of a journal with a foreign archive' "$(find foreign/journal -name '*.seg' | sort)" "$(cat foreign.before)"
+small third 5 601 4000
+expect_status 0 settlectl -D third archive --before 3900
+stray=$(ls third/archive | grep zst | tail -1)
+cp -a one stray
+cp "third/archive/$stray" stray/archive/
+expect_status 3 settlectl -D stray archive --restore
+[ ! -e "stray/journal/${stray%.zst}" ] || fail 'a stray segment was unpacked'
+rm "stray/archive/$stray"
+expect_status 0 settlectl -D stray archive --restore
+expect_status 0 settlectl -D stray verify
+
+# An index of another journal is set aside like a damaged one.
+cp -a one indexed
+cp third/journal/archived indexed/journal/archived
+expect_status 0 settlectl -D indexed archive --restore
+expect_status 0 settlectl -D indexed verify
+
+# Away, the archive is not begun again, and nothing that lacks it is called fine.
+cp -a one away
+mv away/archive away.archive
+small away 10.000001 601 1500
+expect_status 5 settlectl -D away archive --before 1400
+[ ! -e away/archive ] || fail 'a new archive was begun beside one that is away'
+rm away/journal/archived
+expect_status 3 settlectl -D away archive --restore
+
+# Lines that would need it wait for it, and the events go on.
+cp -a one lined
+mv lined/archive lined.archive
+small_lines() { echo '{"type":"deposit","event_id":"later'"$1"'","ts":9,"user":1,"asset":"USDT","amount":"1"}' | settlectl -D lined ingest --log-dir lined.logs; }
+expect_status 0 small_lines 1
+grep -q 'JSON lines pause' err || fail "the pause is not told: $(cat err)"
+mv lined.archive lined/archive
+expect_status 0 small_lines 2
+expect_status 0 settlectl -D lined logs verify --log-dir lined.logs

@@ -95,3 +95,29 @@ expect_equal 'read-only: verify' "$(jq -c '[.ok, .store]' out)" '[true,"equal"]'
 expect_status 5 "${reader[@]}" "$SETTLECTL" -D bank --json ingest /dev/null
 jq -e '.status == 5' err >jq.out || fail "$(cat err)"
 find bank -type f -exec md5sum {} + | sort | cmp - before.sums || fail 'a query changed something'
+
+# ---- A read-only mount beside a live writer: the store cannot be read there, and the journal answers alone ----
+chmod -R u+w bank && rm -r bank && cp -r before bank && settlectl -D bank -q ingest --no-logs /dev/null
+mkdir -p fifo.d ro
+if mount --bind bank ro 2>/dev/null && mount -o remount,bind,ro ro 2>/dev/null; then
+    mkfifo fifo.d/in
+    settlectl -D bank -q ingest --no-logs - <fifo.d/in >/dev/null 2>writer.err &
+    writer=$!
+    exec 9>fifo.d/in
+    for ((i = 0; i < 100; i++)); do
+        settlectl -D bank inspect | grep -q 'writer.*pid' && break
+        sleep 0.1
+    done
+    settlectl -D bank --json balance >expected.ro
+    failed=''
+    for command in balance 'balance 2 USDT --at-seq 3000' 'trace deposit_2_2_1' 'history 2 USDT' stuck verify 'replay --check' stats inspect; do
+        # shellcheck disable=SC2086 # words
+        settlectl -D ro --json $command >out 2>err || failed+=" '$command' ($(head -1 err))"
+    done
+    settlectl -D ro --json balance 2>/dev/null | cmp - expected.ro || failed+=' other balances'
+    settlectl -D ro verify 2>/dev/null | grep -q 'in use, not compared' || failed+=' verify does not tell'
+    exec 9>&-
+    wait $writer || failed+=" the writer: $(cat writer.err)"
+    umount ro
+    [ -z "$failed" ] || fail "beside a writer on a read-only mount:$failed"
+fi

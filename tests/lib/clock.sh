@@ -3,7 +3,7 @@
 # clock_shift_is_possible says whether (not under AddressSanitizer, whose runtime must be the first library).
 clock_shift_is_possible() {
     if [ ! -e "$work/shift.so" ]; then
-        ! ldd "$SETTLECTL" | grep -qE 'lib(a|t)san' || return 1
+        case $(ldd "$SETTLECTL") in *libasan* | *libtsan*) return 1 ;; esac # in a pipe grep -q would end ldd early
         cat >"$work/shift.c" <<'END'
 #include <stdlib.h>
 #include <sys/syscall.h>

@@ -34,7 +34,7 @@ set(CPACK_PACKAGE_NAME settle)
 set(CPACK_PACKAGE_VENDOR libsettle)
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "") # else it would stand before each of those below
 set(CPACK_PACKAGE_DIRECTORY ${PROJECT_BINARY_DIR}/packages)
-set(CPACK_PACKAGING_INSTALL_PREFIX ${CMAKE_INSTALL_PREFIX})
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_PRE_BUILD_SCRIPTS ${PROJECT_SOURCE_DIR}/tools/packaging/compress.cmake)
 # Directories as dpkg expects them, whatever the umask.

@@ -84,7 +84,7 @@ for asked in '' 1001 '1001 USDT' external; do
     expect_equal "balance $asked behind the end" "$(cat out err)" 'settlectl: the journal ends at seq 7'
     # shellcheck disable=SC2086
     expect_status 1 settlectl --json balance $asked --at-seq 18446744073709551615
-    grep -q 'the journal ends at seq 7' out || fail "balance $asked --json behind the end: $(cat out)"
+    grep -q 'the journal ends at seq 7' err || fail "balance $asked --json behind the end: $(cat err)"
     # shellcheck disable=SC2086
     expect_status 0 settlectl balance $asked --at-seq 7
 done

@@ -43,6 +43,11 @@ uint64_t query_segment_bytes(const struct query *query)
     return journal_reader_segment_bytes(query->view.reader);
 }
 
+uint64_t query_last_seq(const struct query *query)
+{
+    return query->view.end.next_seq - 1;
+}
+
 uint32_t query_format_version(void)
 {
     return FORMAT_VERSION;

@@ -200,7 +200,8 @@ static settle_status check_all(struct check *c, const struct logs_list *list, se
     const struct logs_counts *counts = &c->result.counts;
     if (status == SETTLE_OK && !differs(c) && counts->lines == 0 && counts->lines_after > 0)
         snprintf(c->result.difference, sizeof c->result.difference, "there is no line to check");
-    c->result.ok = !differs(c);
+    c->result.is_empty = status == SETTLE_OK && !differs(c) && counts->lines == 0 && c->rendering.point.next_seq <= 1;
+    c->result.ok = !differs(c) && !c->result.is_empty;
     return status;
 }
 

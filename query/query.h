@@ -88,7 +88,11 @@ bool query_time_parse(const char *text, uint64_t now_us, uint64_t *ret_time_us);
 SETTLE_CHECKED settle_status query_seq_at(struct query *query, uint64_t time_us, uint64_t *ret_seq,
                                           settle_error *error);
 
-/* As query_balances(), behind event `seq`: accounts that no event had changed by then are left out. */
+/* The last event the query knows of; 0 when the journal has none. */
+uint64_t query_last_seq(const struct query *query);
+
+/* As query_balances(), behind event `seq`: accounts that no event had changed by then are left out. A seq behind the
+ * journal's last is that one. */
 SETTLE_CHECKED settle_status query_balances_at(struct query *query, uint64_t user, uint32_t asset, uint64_t seq,
                                                struct ledger *ret_ledger, settle_error *error);
 
@@ -159,6 +163,7 @@ struct replay_options {
 
 struct replay_result {
     bool ok;
+    bool is_empty; /* no difference, and no event either: it is ok and says nothing */
     struct audit_counts counts;
     uint64_t difference_count;
     enum store_state store;
@@ -186,9 +191,12 @@ struct verify_options {
 
 struct verify_result {
     bool ok;
+    bool is_empty;              /* no fault, and no event either: it is ok and says nothing */
     bool was_stopped;           /* go_on() said no: nothing is proved */
     struct audit_counts counts; /* up to the first fault in the journal; all of it where there is none */
     enum store_state store;
+    bool has_store;     /* there is one, and it can be read */
+    uint64_t store_seq; /* the last event it holds, as of the point it was compared at; 0: it holds nothing yet */
     uint64_t fault_count;
     uint64_t archived_segments, archived_bytes; /* bytes of the .zst files */
     enum store_state snapshot;                  /* the archive's */
@@ -438,7 +446,8 @@ struct logs_counts {
     uint64_t torn_bytes;          /* behind the last whole line of the current file */
 };
 struct logs_result {
-    bool ok; /* all that is there is equal, and something is there unless the journal has no lines */
+    bool ok;       /* all that is there is equal, and something is there unless the journal's events have no lines */
+    bool is_empty; /* no event and no line: nothing was compared, and that is not ok */
     struct logs_counts counts;
     char file[64];       /* of the first difference; "" when there is none */
     uint64_t line, byte; /* both from 1; the byte in the (unpacked) file */

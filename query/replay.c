@@ -175,6 +175,7 @@ static settle_status replay_run(struct replay *replay, const char *directory, in
         struct ledger *ledger = &replay->result.ledger;
         const struct registry *names = &replay->fold.names;
         fold_counts(&replay->fold, &replay->result.counts);
+        replay->result.is_empty = replay->result.ok && replay->fold.events == 0;
         status = ledger_take_accounts(ledger, &replay->fold.accounts, error);
         if (status == SETTLE_OK)
             status = ledger_copy_assets(ledger, names->assets, names->asset_count, error);

@@ -592,6 +592,9 @@ settle_status query_verify(const char *directory, const struct verify_options *o
     if (status == SETTLE_OK)
         status = verify_run(&v, &fault);
     v.result.ok = status == SETTLE_OK && v.result.fault_count == 0 && !v.result.was_stopped;
+    v.result.is_empty = v.result.ok && v.result.counts.events == 0;
+    v.result.has_store = v.store != NULL;
+    v.result.store_seq = v.meta.point.next_seq > 0 ? v.meta.point.next_seq - 1 : 0;
     if (status == SETTLE_OK)
         *ret_result = v.result;
     else if (error != NULL)

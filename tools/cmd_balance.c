@@ -31,6 +31,8 @@ static int show_balances(struct invocation *inv, struct query *query, const stru
     settle_error error = {0};
     int exit_status = EXIT_DONE;
     const char *has = question->is_past ? "had" : "has";
+    if (question->is_past && !question->is_moment && question->seq > query_last_seq(query))
+        return report_negative(inv, "the journal ends at seq %llu", (unsigned long long)query_last_seq(query));
     settle_status status = read_balances(query, question, &ledger, &error);
     if (status == SETTLE_OK && ledger.balance_count == 0 && question->asset.id != 0)
         exit_status =

@@ -13,13 +13,14 @@ static void verify_json(struct invocation *inv, const struct logs_result *result
     struct json json = json_on(&inv->out);
     json_object(&json, NULL);
     json_bool(&json, "ok", result->ok);
+    json_bool(&json, "empty", result->is_empty);
     json_u64(&json, "files", counts->files);
     json_u64(&json, "lines", counts->lines);
     json_u64(&json, "bytes", counts->bytes);
     json_u64(&json, "lines_before", counts->lines_before);
     json_u64(&json, "lines_after", counts->lines_after);
     json_u64(&json, "torn_bytes", counts->torn_bytes);
-    if (!result->ok) {
+    if (!result->ok && !result->is_empty) {
         json_object(&json, "difference");
         json_string(&json, "file", result->file[0] != '\0' ? result->file : NULL);
         json_u64(&json, "line", result->line);
@@ -48,6 +49,8 @@ static settle_status verify_text(struct invocation *inv, const struct logs_resul
     char number[PRINT_U64_BYTES];
     if (result->ok)
         out_text(&inv->out, "ok\n");
+    else if (result->is_empty)
+        out_text(&inv->out, "nothing to check: the journal holds no event, and there is no line\n");
     else if (result->file[0] == '\0')
         out_format(&inv->out, "NOT ok: %s\n", result->difference);
     else

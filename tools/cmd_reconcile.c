@@ -7,8 +7,10 @@
 #include "tools/reconcile.h"
 #include "tools/report.h"
 
-int reconcile_answer(struct invocation *inv, const struct reconcile_count *counts, size_t count, bool ok)
+int reconcile_answer(struct invocation *inv, const struct reconcile_count *counts, size_t count,
+                     enum reconcile_verdict verdict)
 {
+    static const char *const words[] = {": ok\n", ": nothing to check: the statement has no row\n", ": not ok\n"};
     struct out *out = &inv->out;
     struct json json = json_on(out);
     if (inv->as_json)
@@ -20,13 +22,14 @@ int reconcile_answer(struct invocation *inv, const struct reconcile_count *count
             out_format(out, "%s%s %llu", i == 0 ? "" : ", ", counts[i].name, (unsigned long long)counts[i].value);
     }
     if (inv->as_json) {
-        json_bool(&json, "ok", ok);
+        json_bool(&json, "ok", verdict == RECONCILE_OK);
+        json_bool(&json, "empty", verdict == RECONCILE_EMPTY);
         json_object_end(&json);
         json_line_end(&json);
     } else {
-        out_text(out, ok ? ": ok\n" : ": not ok\n");
+        out_text(out, words[verdict]);
     }
-    return ok ? EXIT_DONE : EXIT_NEGATIVE;
+    return verdict == RECONCILE_OK ? EXIT_DONE : EXIT_NEGATIVE;
 }
 
 /* ---- Scope ---- */
@@ -68,6 +71,8 @@ static int choose(struct invocation *inv, struct query *query, struct statement 
         return report_error(inv, statement_refuse(statement, nothing, &error), &error);
     if (scope->since.is_given || scope->until.is_given)
         return report_usage(inv, "--since and --until are for a statement of events, and this one has balances");
+    if (scope->is_past && scope->at_seq > query_last_seq(query))
+        return report_negative(inv, "the journal ends at seq %llu", (unsigned long long)query_last_seq(query));
     return reconcile_balances(inv, query, statement, scope);
 }
 

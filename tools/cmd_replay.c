@@ -23,6 +23,7 @@ static void summary_json(struct invocation *inv, const struct replay_result *res
     struct json json = json_on(&inv->out);
     json_object(&json, NULL);
     json_bool(&json, "ok", result->ok);
+    json_bool(&json, "empty", result->is_empty);
     json_u64(&json, "segments", result->counts.segments);
     json_u64(&json, "frames", result->counts.frames);
     json_u64(&json, "records", result->counts.records);
@@ -37,8 +38,11 @@ static void summary_json(struct invocation *inv, const struct replay_result *res
 static void summary_text(struct invocation *inv, const struct replay_result *result)
 {
     char events[PRINT_U64_BYTES], accounts[PRINT_U64_BYTES], records[PRINT_U64_BYTES], segments[PRINT_U64_BYTES];
+    const char *verdict = result->is_empty ? "nothing to check: the journal holds no event"
+                          : result->ok     ? "ok"
+                                           : "NOT ok";
     out_format(&inv->out, "%s: %s events, %s records, %s balances in %s segments; store: %s\n",
-               result->ok ? "ok" : "NOT ok", print_u64(result->counts.events, events),
+               verdict, print_u64(result->counts.events, events),
                print_u64(result->counts.records, records), print_u64(result->counts.accounts, accounts),
                print_u64(result->counts.segments, segments), store_state_name(result->store));
 }

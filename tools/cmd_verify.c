@@ -55,10 +55,23 @@ static void take_fault(void *context, const settle_error *fault)
         job->kept[job->kept_count++] = *fault;
 }
 
-static void seal_json(struct json *json, const struct seal_verdict *seal)
+/* A seal of no event is agreed with by every journal it was made of. */
+static bool seal_is_empty(const struct seal_verdict *seal)
+{
+    return seal != NULL && seal->ok && seal->size == 0;
+}
+
+/* What was sealed agrees; a seal that covers nothing of a journal with events proves nothing. */
+static bool seal_agrees(const struct verify_result *result, const struct seal_verdict *seal)
+{
+    return seal == NULL || (seal->ok && (!seal_is_empty(seal) || result->is_empty));
+}
+
+static void seal_json(struct json *json, const struct verify_result *result, const struct seal_verdict *seal)
 {
     json_object(json, "seal");
-    json_bool(json, "ok", seal->ok);
+    json_bool(json, "ok", seal_agrees(result, seal));
+    json_bool(json, "empty", seal_is_empty(seal));
     json_bool(json, "signed", seal->is_signed);
     json_u64(json, "seq", seal->size);
     json_u64(json, "position", seal->position);
@@ -75,6 +88,10 @@ static void seal_json(struct json *json, const struct seal_verdict *seal)
 static void seal_text(struct out *out, const struct seal_verdict *seal)
 {
     char time[PRINT_TIME_BYTES];
+    if (seal_is_empty(seal)) {
+        out_text(out, "nothing to compare: the seal holds no event\n");
+        return;
+    }
     if (seal->ok) {
         out_format(out, "sealed: the journal up to seq %llu, %s, is what was sealed\n", (unsigned long long)seal->size,
                    print_time_us(seal->time_us, time));
@@ -92,7 +109,8 @@ static void show_json(struct job *job, const struct verify_result *result, const
 {
     struct json json = json_on(&job->invocation->out);
     json_object(&json, NULL);
-    json_bool(&json, "ok", result->ok && (seal == NULL || seal->ok));
+    json_bool(&json, "ok", result->ok && seal_agrees(result, seal));
+    json_bool(&json, "empty", result->is_empty);
     json_u64(&json, "segments", result->counts.segments);
     json_u64(&json, "frames", result->counts.frames);
     json_u64(&json, "records", result->counts.records);
@@ -101,6 +119,10 @@ static void show_json(struct job *job, const struct verify_result *result, const
     json_u64(&json, "ids", result->counts.ids);
     json_u64(&json, "torn_bytes", result->counts.torn_bytes);
     json_string(&json, "store", store_state_name(result->store));
+    if (result->has_store)
+        json_u64(&json, "store_seq", result->store_seq);
+    else
+        json_null(&json, "store_seq");
     json_u64(&json, "faults", result->fault_count);
     json_u64(&json, "archived_segments", result->archived_segments);
     json_u64(&json, "archived_bytes", result->archived_bytes);
@@ -118,13 +140,13 @@ static void show_json(struct job *job, const struct verify_result *result, const
         json_array_end(&json);
     }
     if (seal != NULL)
-        seal_json(&json, seal);
+        seal_json(&json, result, seal);
     json_object_end(&json);
     json_line_end(&json);
 }
 
 /* The first fault, and where there are several all of them, as far as they were kept. */
-static settle_status faults_text(struct job *job, const struct verify_result *result)
+static settle_status faults_text(struct job *job, const struct verify_result *result, const struct seal_verdict *seal)
 {
     static const struct table_column columns[] = {{"segment", false}, {"byte", true}, {"seq", true}, {"fault", false}};
     struct out *out = &job->invocation->out;
@@ -133,6 +155,8 @@ static settle_status faults_text(struct job *job, const struct verify_result *re
     const settle_error *fault = &result->fault;
     out_format(out, "NOT ok: %s\n  segment %s, byte %llu, seq %llu\n", fault->text, segment_of(fault),
                (unsigned long long)fault->offset_bytes, (unsigned long long)fault->seq);
+    if (seal != NULL)
+        seal_text(out, seal);
     if (result->fault_count == 1)
         return SETTLE_OK;
     out_format(out, "\n%llu faults\n", (unsigned long long)result->fault_count);
@@ -151,10 +175,39 @@ static settle_status faults_text(struct job *job, const struct verify_result *re
     return status;
 }
 
-static settle_status show_text(struct job *job, const struct verify_result *result)
+/*
+ * One verdict, the gravest, in the first line; what else there is to say of the journal and of the seal comes below it.
+ * `seal` NULL: none was asked about.
+ */
+static settle_status verdict_text(struct job *job, const struct verify_result *result, const struct seal_verdict *seal)
+{
+    struct out *out = &job->invocation->out;
+    settle_status status = SETTLE_OK;
+    if (result->fault_count > 0)
+        status = faults_text(job, result, seal);
+    else if (!seal_agrees(result, seal))
+        seal_text(out, seal);
+    else
+        out_text(out, result->is_empty ? "nothing to check: the journal holds no event\n" : "ok\n");
+    if (result->fault_count == 0 && !seal_agrees(result, seal))
+        out_text(out, "  by itself the journal, as it is now, has no fault\n");
+    else if (result->fault_count == 0 && seal != NULL)
+        seal_text(out, seal);
+    return status;
+}
+
+static void store_text(struct out *out, const struct verify_result *result)
+{
+    out_format(out, "  store       %s", store_state_name(result->store));
+    if (result->store == STORE_EQUAL)
+        out_format(out, " up to seq %llu%s", (unsigned long long)result->store_seq,
+                   result->store_seq == 0 ? ": it holds nothing yet" : "");
+    out_text(out, "\n");
+}
+
+static settle_status show_text(struct job *job, const struct verify_result *result, const struct seal_verdict *seal)
 {
     struct invocation *inv = job->invocation;
-    settle_status status = SETTLE_OK;
     static const struct table_column columns[] = {{"", false}, {"", true}};
     const struct {
         const char *name;
@@ -165,10 +218,7 @@ static settle_status show_text(struct job *job, const struct verify_result *resu
                 {"torn bytes", result->counts.torn_bytes}};
     struct table table;
     char number[PRINT_U64_BYTES];
-    if (result->fault_count == 0)
-        out_text(&inv->out, "ok\n");
-    else
-        status = faults_text(job, result);
+    settle_status status = verdict_text(job, result, seal);
     if (status != SETTLE_OK)
         return status;
     table_init(&table, columns, 2);
@@ -176,16 +226,16 @@ static settle_status show_text(struct job *job, const struct verify_result *resu
         table_cell(&table, rows[i].name);
         table_cell(&table, print_u64(rows[i].value, number));
     }
-    table_cell(&table, "store");
-    table_cell(&table, store_state_name(result->store));
-    if (result->archived_segments > 0 || result->snapshot != STORE_ABSENT) {
-        table_cell(&table, "archived segments");
-        table_cell(&table, print_u64(result->archived_segments, number));
-        table_cell(&table, "archived bytes");
-        table_cell(&table, print_u64(result->archived_bytes, number));
-        table_cell(&table, "snapshot");
-        table_cell(&table, store_state_name(result->snapshot));
-    }
+    status = table_print(&table, &inv->out, 2);
+    store_text(&inv->out, result);
+    if (status != SETTLE_OK || (result->archived_segments == 0 && result->snapshot == STORE_ABSENT))
+        return status;
+    table_cell(&table, "archived segments");
+    table_cell(&table, print_u64(result->archived_segments, number));
+    table_cell(&table, "archived bytes");
+    table_cell(&table, print_u64(result->archived_bytes, number));
+    table_cell(&table, "snapshot");
+    table_cell(&table, store_state_name(result->snapshot));
     return table_print(&table, &inv->out, 2);
 }
 
@@ -209,14 +259,12 @@ int cmd_verify(struct invocation *inv)
     if (status == SETTLE_OK && !result.was_stopped && inv->as_json)
         show_json(&job, &result, seal);
     else if (status == SETTLE_OK && !result.was_stopped)
-        status = show_text(&job, &result);
+        status = show_text(&job, &result, seal);
     if (status != SETTLE_OK)
         return report_error(inv, status, &error);
     if (result.was_stopped)
         return EXIT_SIGNAL + (int)*stop_flag();
-    if (seal != NULL && !inv->as_json)
-        seal_text(&inv->out, seal);
     if (!result.ok)
         return EXIT_CORRUPT;
-    return seal == NULL || seal->ok ? EXIT_DONE : EXIT_NEGATIVE;
+    return seal_agrees(&result, seal) ? EXIT_DONE : EXIT_NEGATIVE;
 }

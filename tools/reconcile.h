@@ -22,7 +22,13 @@ struct reconcile_count {
     const char *name;
     uint64_t value;
 };
+enum reconcile_verdict {
+    RECONCILE_OK,
+    RECONCILE_EMPTY, /* nothing differs, and the statement has no row: not ok */
+    RECONCILE_NOT_OK,
+};
 /* The last line, with all counts and the verdict; returns the exit status. */
-int reconcile_answer(struct invocation *invocation, const struct reconcile_count *counts, size_t count, bool ok);
+int reconcile_answer(struct invocation *invocation, const struct reconcile_count *counts, size_t count,
+                     enum reconcile_verdict verdict);
 
 #endif

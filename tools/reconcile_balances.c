@@ -249,12 +249,15 @@ static int run(struct job *job, const struct reconcile_scope *scope)
                                              {"differing", c->differing},         {"missing_here", c->missing_here},
                                              {"missing_there", c->missing_there}, {"malformed", malformed}};
     bool is_nothing = c->equal == 0 && job->ledger.balance_count > 0;
-    bool ok = !is_nothing && c->differing + c->missing_here + c->missing_there + malformed == 0;
+    bool differs = is_nothing || c->differing + c->missing_here + c->missing_there + malformed > 0;
     if (!inv->as_json && job->table.cell_count > 0)
         status = table_print(&job->table, &inv->out, 0);
     if (status != SETTLE_OK)
         return report_error(inv, status, report_text(&error, "out of memory"));
-    return reconcile_answer(inv, counts, sizeof counts / sizeof counts[0], ok);
+    return reconcile_answer(inv, counts, sizeof counts / sizeof counts[0],
+                            differs                     ? RECONCILE_NOT_OK
+                            : job->statement->rows == 0 ? RECONCILE_EMPTY
+                                                        : RECONCILE_OK);
 }
 
 int reconcile_balances(struct invocation *inv, struct query *query, struct statement *statement,

@@ -422,8 +422,12 @@ static int run(struct job *job)
                                              {"missing_there", job->missing_there}, {"repeated", job->repeated},
                                              {"out_of_scope", job->out_of_scope},   {"malformed", malformed}};
     bool is_nothing = job->equal == 0 && (job->ours > 0 || job->statement->rows > 0);
-    bool ok = !is_nothing && job->differing + job->missing_here + job->missing_there + job->repeated + malformed == 0;
-    return reconcile_answer(inv, counts, sizeof counts / sizeof counts[0], ok);
+    bool differs =
+        is_nothing || job->differing + job->missing_here + job->missing_there + job->repeated + malformed > 0;
+    return reconcile_answer(inv, counts, sizeof counts / sizeof counts[0],
+                            differs                     ? RECONCILE_NOT_OK
+                            : job->statement->rows == 0 ? RECONCILE_EMPTY
+                                                        : RECONCILE_OK);
 }
 
 int reconcile_events(struct invocation *inv, struct query *query, struct statement *statement,

@@ -56,7 +56,7 @@ const struct command command_table[] = {
                    "asset (its symbol, else its number). With --at-seq as they were behind that event, with --at\n"
                    "behind the last event whose PERSISTED time, as trace prints it, is not later; balances that\n"
                    "no event had changed by then are left out. Exit status 1 when the one asked for does not\n"
-                   "exist, or did not then.",
+                   "exist, or did not then, and when the journal ends before that event.",
         .example = "settlectl -D bank balance 1001 USDT",
     },
     {
@@ -112,7 +112,7 @@ const struct command command_table[] = {
         .details = "verify renders the journal again and compares every file of the log directory with it, rotated\n"
                    "and compressed ones included: ok, or the first difference with its file, line and byte, and\n"
                    "exit status 1. Lines before the oldest file and behind the newest are told and are no\n"
-                   "difference. rebuild writes a day (--day), or every day, afresh from the journal.",
+                   "difference; without any event and line nothing is checked, exit status 1. rebuild writes a day (--day), or every day, afresh from the journal.",
         .example = "settlectl -D bank logs verify --log-dir logs",
     },
     {
@@ -145,7 +145,8 @@ const struct command command_table[] = {
                    "and the store against the journal. Names the first fault with its segment, offset and sequence\n"
                    "number, and says how many there are; exit status 3 then. Behind the first fault in the journal\n"
                    "every further damaged frame and segment is found; balances and the store are not known there.\n"
-                   "A torn frame at the very end, as a crash leaves it, is counted and is no fault.\n"
+                   "A torn frame at the very end, as a crash leaves it, is counted and is no fault; a journal without\n"
+                   "any event is told, \"empty\":true, and is none. The store is named with the last event it holds.\n"
                    "With --seal and --public-key the journal is compared with a seal as well: its signature, the\n"
                    "hash of every frame it covers, the tree of events; exit status 1 where they differ.",
         .example = "settlectl -D bank verify",

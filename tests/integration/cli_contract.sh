@@ -106,8 +106,40 @@ expect_equal 'replay --check' "$(jq -c '[.ok, .events, .accounts, .segments, .st
 expect_status 0 settlectl --json verify
 expect_equal 'verify' "$(jq -c '[.ok, .events, .accounts, .segments, .ids, .torn_bytes, .store, (.records > 16)]' out)" \
     '[true,7,8,1,5,0,"equal",true]'
+expect_equal 'how far' "$(jq -c '[.empty, .store_seq]' out)" '[false,7]'
 expect_status 0 settlectl verify
 expect_equal 'verify for people' "$(head -n 1 out)" ok
+expect_equal 'how far, for people' "$(grep ' store ' out)" '  store       equal up to seq 7'
+
+# ---- A journal without any event: nothing is checked, and nothing is wrong ----
+empty='nothing to check: the journal holds no event'
+settlectl -D bare -q init --asset USDT=2:6
+expect_status 0 settlectl -D bare verify
+expect_equal 'verify of nothing' "$(head -n 1 out)" "$empty"
+expect_equal 'its store' "$(grep ' store ' out)" '  store       equal up to seq 0: it holds nothing yet'
+expect_status 0 settlectl -D bare --json verify
+expect_equal 'verify of nothing in JSON' "$(jq -c '[.ok, .empty, .events, .store, .store_seq]' out)" '[true,true,0,"equal",0]'
+expect_status 0 settlectl -D bare replay --check
+expect_equal 'replay of nothing' "$(cut -d: -f1-2 out)" "$empty"
+expect_status 0 settlectl -D bare --json replay --check
+expect_equal 'replay of nothing in JSON' "$(jq -c '[.ok, .empty, .events]' out)" '[true,true,0]'
+expect_status 1 settlectl --json replay --check --until-seq 0
+expect_equal 'of all there is, nothing' "$(tail -n 1 out | jq -c '[.ok, .empty]')" '[false,false]'
+expect_status 1 settlectl -D bare logs verify --log-dir bare.logs
+expect_equal 'logs of nothing' "$(head -n 1 out)" "$empty, and there is no line"
+expect_status 1 settlectl -D bare --json logs verify --log-dir bare.logs
+expect_equal 'logs of nothing in JSON' "$(jq -c '[.ok, .empty, .difference]' out)" '[false,true,null]'
+rm -r bare/store
+expect_status 0 settlectl -D bare --json verify
+expect_equal 'without a store' "$(jq -c '[.ok, .empty, .store, .store_seq]' out)" '[true,true,"absent",null]'
+expect_status 0 settlectl -D bare verify
+expect_equal 'its absence, for people' "$(grep ' store ' out)" '  store       absent'
+# Damage is no emptiness: a byte of the first frame, which declares the asset.
+printf X | dd of=bare/journal/00000000000000000001-000000.seg bs=1 seek=600 conv=notrunc status=none
+expect_status 3 settlectl -D bare --json verify
+expect_equal 'damage before any event' "$(jq -c '[.ok, .empty, .events]' out)" '[false,false,0]'
+expect_status 3 settlectl -D bare verify
+expect_equal 'damage for people' "$(head -n 1 out | cut -d: -f1)" 'NOT ok'
 
 # ---- replay --into ----
 expect_status 0 settlectl --json replay --until-seq 2 --into earlier

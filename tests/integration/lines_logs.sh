@@ -32,11 +32,11 @@ all_lines() {
 
 expect_status 0 settlectl -D bank init --asset USDT=2:6
 
-# ---- A check of nothing: ok only where there is nothing to check ----
-expect_verify 0 '[.ok, .files, .lines]' '[true,0,0]'
+# ---- A check of nothing is never ok ----
+expect_verify 1 '[.ok, .empty, .files, .lines]' '[false,true,0,0]'
 make_events 1 300 >events
 expect_status 0 settlectl -D bank -q ingest --no-logs events
-expect_verify 1 '[.ok, .files, .lines_after]' '[false,0,900]'
+expect_verify 1 '[.ok, .empty, .files, .lines_after]' '[false,false,0,900]'
 mkdir logs
 touch logs/settlement.log
 expect_verify 1 '[.ok, .lines]' '[false,0]'

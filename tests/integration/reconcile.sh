@@ -87,4 +87,13 @@ expect_status 1 settlectl -D nowhere reconcile statement.csv
 expect 1 '[0,0,0,0,3,0]' 'missing_there 1001 USDT all 990.500000 -' 'missing_there 1002 USDT all 7.000000 -' \
     'missing_there 9223372036854775807 WEI all 170141183460469231731.687303715884105727 -' <<<'user,asset,balance'
 expect_status 0 settlectl -D empty -q init --asset USDT=2:6
-expect_status 0 settlectl -D empty reconcile statement.csv
+expect_status 1 settlectl -D empty reconcile statement.csv
+expect_equal 'no row and no balance' "$(cat out)" \
+    'rows 0, equal 0, differing 0, missing_here 0, missing_there 0, malformed 0: nothing to check: the statement has no row'
+expect_status 1 settlectl -D empty --json reconcile statement.csv
+expect_equal 'the same in JSON' "$(jq -c '[.rows, .ok, .empty]' out)" '[0,false,true]'
+expect_status 1 settlectl -D bank --json reconcile statement.csv
+expect_equal 'no row of what we have' "$(tail -n 1 out | jq -c '[.ok, .empty]')" '[false,false]'
+echo '7,USDT,0' >>statement.csv
+expect_status 0 settlectl -D empty --json reconcile statement.csv
+expect_equal 'a balance of nothing' "$(jq -c '[.rows, .equal, .ok, .empty]' out)" '[1,1,true,false]'

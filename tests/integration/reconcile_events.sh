@@ -167,13 +167,19 @@ echo 'a,b' | expect_status 1 settlectl -D bank reconcile -
 grep -q 'user, asset and balance, or event_id' err || fail "no word of the columns: $(cat err)"
 echo event_id | expect_status 1 settlectl -D bank reconcile - # lacks all
 settlectl -D empty -q init --asset USDT=2:6
-echo event_id | expect_status 0 settlectl -D empty reconcile -
+echo event_id | expect_status 1 settlectl -D empty --json reconcile -
+expect_equal 'no row and no event' "$(jq -c '[.rows, .ok, .empty]' out)" '[0,false,true]'
 
 # ---- Balances as they were ----
 settlectl -D bank --json balance --at-seq 2 |
     jq -r '["user", "asset", "available", "held"], [.user, .asset, .available, .held] | @csv' |
     awk '!seen[$0]++' >then.csv
 expect_status 0 settlectl -D bank reconcile then.csv --at-seq 2
+last=$(settlectl -D bank --json verify | jq .events)
+expect_status 1 settlectl -D bank reconcile then.csv --at-seq $((last + 1))
+expect_equal 'behind the end' "$(cat out err)" "settlectl: the journal ends at seq $last"
+expect_status 1 settlectl -D bank reconcile then.csv --at-seq "$last"
+expect_equal 'at the end' "$(grep -c 'journal ends' out err | xargs)" 'out:0 err:0'
 expect_status 1 settlectl -D bank reconcile then.csv
 expect_status 1 settlectl -D bank reconcile then.csv --at 0
 

@@ -55,7 +55,12 @@ expect_status 0 settlectl -D bank --json seal --key bank.pem
 expect_equal 'again' "$(jq -c '[.new, .seq, .new_events, .resumed, .previous]' out)" "[false,$events,0,true,null]"
 jq -rj .text out | cmp - first.seal || fail 'its text in JSON'
 expect_status 0 settlectl -D bank verify --seal first.seal --public-key bank.pem.pub
-grep -q "^sealed: the journal up to seq $events" out || fail 'no word of the seal'
+expect_equal 'the verdict' "$(sed -n 1p out)" ok
+expect_equal 'of the seal' "$(sed -n 2p out | cut -d, -f1)" "sealed: the journal up to seq $events"
+expect_status 1 settlectl -D bank verify --seal first.seal --public-key other.pem.pub
+expect_equal 'the verdict with another key' "$(sed -n 1p out)" 'NOT as sealed: the seal is not signed by this key'
+expect_equal 'of the journal' "$(sed -n 2p out)" '  by itself the journal, as it is now, has no fault'
+expect_equal 'it is one verdict' "$(grep -c '^ok' out)" 0
 expect_status 1 settlectl -D bank --json verify --seal first.seal --public-key other.pem.pub
 expect_equal 'another key' "$(jq -c '[.ok, .seal.ok, .seal.signed, .store]' out)" '[false,false,false,"equal"]'
 expect_status 2 settlectl -D bank verify --seal first.seal
@@ -147,6 +152,7 @@ grep -q 'rolled back' err || fail 'no word of the rollback'
 rm "$newest" # whoever can write the directory deletes that too: only the copy outside tells
 expect_status 0 settlectl -D short -q seal --key bank.pem
 expect_status 1 settlectl -D short verify --seal newest.seal --public-key bank.pem.pub
+expect_equal 'the verdict on the rollback' "$(head -n 1 out | cut -d: -f1)" 'NOT as sealed'
 expect_status 0 settlectl -D short verify --seal first.seal --public-key bank.pem.pub
 
 # A flipped byte is damage, told with its place, with a seal and without.
@@ -154,11 +160,27 @@ cp -r bank damaged
 printf 'X' | dd of="damaged/$segment" bs=1 seek=700 conv=notrunc status=none
 expect_status 3 settlectl -D damaged --json verify --seal first.seal --public-key bank.pem.pub
 expect_equal 'damage' "$(jq -c '[.ok, .seal.ok, (.seal.difference | length > 0)]' out)" '[false,false,true]'
+expect_status 3 settlectl -D damaged verify --seal first.seal --public-key bank.pem.pub
+expect_equal 'the verdict on damage' "$(grep -n '^NOT' out | cut -d: -f1,2 | xargs)" '1:NOT ok 3:NOT as sealed'
 expect_status 3 settlectl -D damaged seal --key bank.pem --check
 
 # An empty journal, and none.
 settlectl -D empty init
 expect_status 0 settlectl -D empty seal --key bank.pem
 expect_equal 'nothing' "$(sed -n 2,3p out | xargs)" '0 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='
+cp out nothing.seal
+expect_status 0 settlectl -D empty verify --seal nothing.seal --public-key bank.pem.pub
+expect_equal 'nothing of nothing' "$(head -n 1 out)" 'nothing to check: the journal holds no event'
+expect_equal 'and of its seal' "$(sed -n 2p out)" 'nothing to compare: the seal holds no event'
+expect_status 0 settlectl -D empty --json verify --seal nothing.seal --public-key bank.pem.pub
+expect_equal 'nothing of nothing in JSON' "$(jq -c '[.ok, .empty, .seal.ok, .seal.empty]' out)" '[true,true,true,true]'
+settlectl -D empty -q ingest --no-logs <<'END'
+{"type":"asset","asset":"USDT","id":2,"scale":6}
+{"type":"deposit","ts":1,"user":7,"asset":"USDT","amount":"1"}
+END
+expect_status 1 settlectl -D empty verify --seal nothing.seal --public-key bank.pem.pub
+expect_equal 'nothing of an event' "$(head -n 1 out)" 'nothing to compare: the seal holds no event'
+expect_status 1 settlectl -D empty --json verify --seal nothing.seal --public-key bank.pem.pub
+expect_equal 'nothing of an event in JSON' "$(jq -c '[.ok, .empty, .seal.ok, .seal.empty]' out)" '[false,false,false,true]'
 expect_status 1 settlectl -D nowhere seal --key bank.pem
 [ ! -e nowhere ] || fail 'seal created a data directory'

@@ -83,6 +83,7 @@ Test(query_past, behind_the_last_event_it_is_now, FIXTURE)
         ledger_free(&ledger);
     }
     struct ledger ledger = {0};
+    cr_assert_eq(query_last_seq(query), FIXTURE_EVENTS);
     EXPECT_OK(query_balances_at(query, 0, 0, UINT64_MAX, &ledger, &test_error));
     cr_assert_eq(ledger.balance_count, FIXTURE_ACCOUNTS);
     ledger_free(&ledger);
@@ -101,6 +102,7 @@ Test(query_past, an_empty_journal_has_no_past, FIXTURE)
     EXPECT_OK(query_open(fixture_dir, &query, &test_error));
     EXPECT_OK(query_seq_at(query, UINT64_MAX, &seq, &test_error));
     cr_assert_eq(seq, 0);
+    cr_assert_eq(query_last_seq(query), 0);
     EXPECT_OK(query_balances_at(query, 0, 0, 0, &ledger, &test_error));
     cr_assert_eq(ledger.balance_count, 0);
     ledger_free(&ledger);

@@ -38,6 +38,7 @@ Test(query_replay, the_balances_are_those_of_the_live_store, FIXTURE)
     fixture_fill_engine(0);
     struct replay_result result = replay(UINT64_MAX, true);
     cr_assert(result.ok);
+    cr_assert_not(result.is_empty);
     cr_assert_eq(result.store, STORE_EQUAL);
     cr_assert_eq(result.difference_count, 0);
     cr_assert_eq(result.counts.events, FIXTURE_EVENTS);
@@ -105,6 +106,7 @@ Test(query_replay, an_empty_journal_is_fine_and_none_is_not_found, FIXTURE)
     EXPECT_OK(settle_create(fixture_dir, NULL, &test_error));
     EXPECT_OK(query_replay(fixture_dir, &options, &result, &test_error));
     cr_assert(result.ok);
+    cr_assert(result.is_empty);
     cr_assert_eq(result.counts.events, 0);
     cr_assert_eq(result.ledger.balance_count, 0);
     ledger_free(&result.ledger);

@@ -29,7 +29,9 @@ Test(query_verify, what_the_engine_wrote_is_fine_and_counted, FIXTURE)
     fixture_fill_engine(0);
     struct verify_result result = verify();
     cr_assert(result.ok, "%s", result.fault.text);
+    cr_assert_not(result.is_empty);
     cr_assert_eq(result.store, STORE_EQUAL);
+    cr_assert(result.has_store && result.store_seq == FIXTURE_EVENTS);
     cr_assert_eq(result.counts.segments, 1);
     cr_assert_eq(result.counts.events, FIXTURE_EVENTS);
     cr_assert_eq(result.counts.accounts, FIXTURE_ACCOUNTS);
@@ -39,11 +41,12 @@ Test(query_verify, what_the_engine_wrote_is_fine_and_counted, FIXTURE)
     cr_assert_eq(result.counts.torn_bytes, 0);
 }
 
-Test(query_verify, an_empty_journal_is_fine, FIXTURE)
+Test(query_verify, an_empty_journal_is_fine_and_said, FIXTURE)
 {
     EXPECT_OK(settle_create(fixture_dir, NULL, &test_error));
     struct verify_result result = verify();
-    cr_assert(result.ok);
+    cr_assert(result.ok && result.is_empty);
+    cr_assert_eq(result.store_seq, 0);
     cr_assert_eq(result.counts.events, 0);
     cr_assert_eq(result.counts.segments, 1);
 }
@@ -62,6 +65,7 @@ Test(query_verify, a_missing_store_is_fine_and_said, FIXTURE)
     struct verify_result result = verify();
     cr_assert(result.ok);
     cr_assert_eq(result.store, STORE_ABSENT);
+    cr_assert_not(result.has_store);
     cr_assert_eq(result.counts.ids, FIXTURE_IDS);
 }
 
@@ -84,6 +88,7 @@ Test(query_verify, a_store_behind_the_journal_is_compared_at_its_own_point, FIXT
     struct verify_result verdict = verify();
     cr_assert(verdict.ok, "%s", verdict.fault.text);
     cr_assert_eq(verdict.store, STORE_EQUAL);
+    cr_assert_eq(verdict.store_seq, FIXTURE_EVENTS);
     cr_assert_eq(verdict.counts.events, FIXTURE_EVENTS + 1);
     cr_assert_eq(verdict.counts.accounts, FIXTURE_ACCOUNTS + 1);
 }

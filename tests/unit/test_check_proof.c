@@ -430,7 +430,8 @@ Test(check_proof, the_exit_statuses_tell_no_from_cannot_tell, CHECKER)
     cr_assert_eq(check_proof_main(4, missing), 2);
     cr_assert_eq(check_proof_main(4, unknown), 2);
     cr_assert_eq(check_proof_main(3, nothing), 2);
-    char help[] = "--help", version[] = "--version", *asked[] = {program, help, NULL}, *told[] = {program, version, NULL};
+    char help[] = "--help", version[] = "--version", *asked[] = {program, help, NULL},
+         *told[] = {program, version, NULL};
     cr_assert_eq(check_proof_main(2, asked), 0);
     cr_assert_eq(check_proof_main(2, told), 0);
     char *not_alone[] = {program, version, help, NULL};

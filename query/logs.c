@@ -103,8 +103,8 @@ static settle_status seek(struct check *c, const struct logs_file *file, const c
         differ(c, file, 1, 1, text);
     else if (c->result.counts.lines == 0)
         c->result.counts.lines_before = passed;
-    snprintf(text, sizeof text, "%" PRIu64 " lines are missing before this one, the %s of event %" PRIu64, passed,
-             step_name(place->step), place->seq);
+    snprintf(text, sizeof text, "%" PRIu64 " line%s missing before this one, the %s of event %" PRIu64, passed,
+             passed == 1 ? " is" : "s are", step_name(place->step), place->seq);
     if (c->has_next && c->result.counts.lines > 0 && passed > 0)
         differ(c, file, 1, 1, text);
     return SETTLE_OK;

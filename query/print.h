@@ -43,6 +43,11 @@ const char *print_u64(uint64_t value, char ret_text[PRINT_U64_BYTES]);
 const char *print_user(uint64_t user, char ret_text[PRINT_USER_BYTES]);             /* digits, "external" or "fees" */
 const char *print_time_us(uint64_t time_us, char ret_text[PRINT_TIME_BYTES]);       /* "2024-12-10T18:50:00.000000Z" */
 const char *print_seconds(uint64_t elapsed_us, char ret_text[PRINT_SECONDS_BYTES]); /* "12.345678" */
+/* What stands behind a noun that is counted: "s", and nothing behind one of them. */
+static inline const char *print_plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
 
 /* ---- JSON: one value a line -------------------------------------------------------------------------------------- */
 

@@ -31,7 +31,7 @@ void seal_walk_rewind(struct seal_walk *walk);
 settle_status seal_walk_next(struct seal_walk *walk, leaf_visit visit, void *context, settle_error *error);
 /*
  * From where the walk stands to the end of the seal. SETTLE_E_CONFLICT: the journal is not what was sealed; the
- * sentence says how, naming the seal as `name`. SETTLE_E_CORRUPT: it is damaged on the way.
+ * sentence says how, naming the seal as `name`, or as the one given where that is NULL. SETTLE_E_CORRUPT: it is damaged on the way.
  */
 settle_status seal_walk_to(struct seal_walk *walk, const struct sealed *sealed, const char *name, leaf_visit visit,
                            void *context, settle_error *error);

@@ -48,7 +48,7 @@ static settle_status check(struct seal_walk *walk, const struct seal_key *key, c
         return SETTLE_OK;
     }
     verdict->is_signed = true;
-    settle_status status = seal_walk_to(walk, sealed, "given", NULL, NULL, &fault);
+    settle_status status = seal_walk_to(walk, sealed, NULL, NULL, NULL, &fault);
     if (status == SETTLE_OK) {
         verdict->ok = true;
         return SETTLE_OK;

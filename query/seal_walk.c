@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "journal/base/place.h"
+#include "query/print.h"
 #include "query/seal.h"
 
 settle_status seal_read(const char *path, struct sealed *ret_sealed, settle_error *error)
@@ -70,33 +71,44 @@ struct seal seal_of_walk(const struct seal_walk *walk)
     return seal;
 }
 
+/* What a sentence calls a seal: by its name, or the only one there is. */
+#define CALLED_BYTES 128
+static const char *called(const char *name, char ret_text[CALLED_BYTES])
+{
+    if (name == NULL)
+        return "the seal given";
+    snprintf(ret_text, CALLED_BYTES, "seal %.100s", name);
+    return ret_text;
+}
+
 /* The walk stands at the end of the seal, or where the journal has no such place. */
 static settle_status compare(const struct seal_walk *walk, const struct sealed *sealed, const char *name,
                              settle_error *error)
 {
     const struct seal *was = &sealed->seal;
     const struct seal is = seal_of_walk(walk);
+    const char *plural = print_plural(was->size), *file = name != NULL ? name : "";
+    char text[CALLED_BYTES];
     if (is.position != was->position)
-        return fail_at(error, SETTLE_E_CONFLICT, name, 0, 0,
+        return fail_at(error, SETTLE_E_CONFLICT, file, 0, 0,
                        "the journal is not what was sealed: no frame ends at position %" PRIu64
-                       ", where seal %.100s ends; one ends at %" PRIu64 " (seq %" PRIu64 ")",
-                       was->position, name, is.position, is.size);
+                       ", where %s ends; one ends at %" PRIu64 " (seq %" PRIu64 ")",
+                       was->position, called(name, text), is.position, is.size);
     if (is.size != was->size)
-        return fail_at(error, SETTLE_E_CONFLICT, name, 0, 0,
-                       "the journal is not what was sealed: it has %" PRIu64 " events up to position %" PRIu64
-                       ", seal %.100s has %" PRIu64,
-                       is.size, is.position, name, was->size);
+        return fail_at(error, SETTLE_E_CONFLICT, file, 0, 0,
+                       "the journal is not what was sealed: it has %" PRIu64 " event%s up to position %" PRIu64
+                       ", %s has %" PRIu64,
+                       is.size, print_plural(is.size), is.position, called(name, text), was->size);
     if (!digest_equal(&is.root, &was->root))
-        return fail_at(error, SETTLE_E_CONFLICT, name, 0, 0,
-                       "the journal is not what was sealed: its first %" PRIu64
-                       " events have another root than seal %.100s",
-                       was->size, name);
+        return fail_at(error, SETTLE_E_CONFLICT, file, 0, 0,
+                       "the journal is not what was sealed: its first %" PRIu64 " event%s ha%s another root than %s",
+                       was->size, plural, was->size == 1 ? "s" : "ve", called(name, text));
     if (!seal_equal(&is, was))
-        return fail_at(error, SETTLE_E_CONFLICT, name, 0, 0,
-                       "the journal is not what was sealed: its %" PRIu64
-                       " events are those of seal %.100s, but its frames up to position %" PRIu64
+        return fail_at(error, SETTLE_E_CONFLICT, file, 0, 0,
+                       "the journal is not what was sealed: its %" PRIu64 " event%s %s of %s, but its frames up to "
+                       "position %" PRIu64
                        " are others (an ASSET, SOURCE or PERSISTED record, or how events share frames)",
-                       was->size, name, was->position);
+                       was->size, plural, was->size == 1 ? "is that" : "are those", called(name, text), was->position);
     return SETTLE_OK;
 }
 
@@ -104,15 +116,18 @@ settle_status seal_walk_to(struct seal_walk *walk, const struct sealed *sealed, 
                            void *context, settle_error *error)
 {
     settle_status status = SETTLE_OK;
+    const char *file = name != NULL ? name : "";
+    char text[CALLED_BYTES];
     if (memcmp(sealed->seal.journal_id, walk->sealing.journal_id, 16) != 0)
-        return fail_at(error, SETTLE_E_CONFLICT, name, 0, 0, "seal %.100s is of another journal than this one", name);
+        return fail_at(error, SETTLE_E_CONFLICT, file, 0, 0, "%s is of another journal than this one",
+                       called(name, text));
     while (status == SETTLE_OK && walk->sealing.point.position < sealed->seal.position)
         status = seal_walk_next(walk, visit, context, error);
     if (status == SETTLE_E_END)
-        return fail_at(error, SETTLE_E_CONFLICT, name, 0, 0,
+        return fail_at(error, SETTLE_E_CONFLICT, file, 0, 0,
                        "the journal was rolled back: it ends behind seq %" PRIu64 " at position %" PRIu64
-                       ", and seal %.100s covers it up to seq %" PRIu64 " and position %" PRIu64,
-                       walk->sealing.tree.size, walk->sealing.point.position, name, sealed->seal.size,
+                       ", and %s covers it up to seq %" PRIu64 " and position %" PRIu64,
+                       walk->sealing.tree.size, walk->sealing.point.position, called(name, text), sealed->seal.size,
                        sealed->seal.position);
     return status == SETTLE_OK ? compare(walk, sealed, name, error) : status;
 }

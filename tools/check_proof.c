@@ -343,9 +343,10 @@ static bool consistency_check(const cJSON *proof, EVP_PKEY *key, const char *con
     if (!consistency_holds(seals[0].size, seals[1].size, &seals[0].root, &seals[1].root, path, count))
         return refuse(verdict, "the path does not lead from the older seal's root to the newer one's");
     snprintf(verdict->text, sizeof verdict->text,
-             "proved: the %" PRIu64 " events sealed at %s are the first of the %" PRIu64
+             "proved: the %" PRIu64 " event%s sealed at %s %s the first of the %" PRIu64
              " sealed at %s in journal %s, unchanged",
-             seals[0].size, seals[0].time, seals[1].size, seals[1].time, seals[0].origin + 7);
+             seals[0].size, seals[0].size == 1 ? "" : "s", seals[0].time, seals[0].size == 1 ? "is" : "are",
+             seals[1].size, seals[1].time, seals[0].origin + 7);
     return true;
 }
 
@@ -375,12 +376,21 @@ static bool proof_check(const char *text, size_t bytes, EVP_PKEY *key, const cha
 
 /* ---- The program ------------------------------------------------------------------------------------------------- */
 
+static const char usage_text[] =
+    "usage: settle-check-proof --public-key FILE PROOF.json [--seal FILE]...\n"
+    "       settle-check-proof --help | --version\n"
+    "Checks a proof by settlectl prove. Exit status 0: proved, 1: not proved, 2: it could not be checked.\n";
+
 static int usage(void)
 {
-    fputs("usage: settle-check-proof --public-key FILE PROOF.json [--seal FILE]...\n"
-          "Checks a proof by settlectl prove. Exit status 0: proved, 1: not proved, 2: it could not be checked.\n",
-          stderr);
+    fputs(usage_text, stderr);
     return 2;
+}
+
+/* An answer that was asked for: on standard output. */
+static int tell(const char *text)
+{
+    return fputs(text, stdout) >= 0 && fflush(stdout) == 0 ? 0 : 2;
 }
 
 /* All of a file, terminated, malloc'd; NULL with a message. */
@@ -454,6 +464,10 @@ int main(int argc, char **argv)
 {
     const char *key_path = NULL, *proof_path = NULL, *seal_paths[SEALS_MAX] = {NULL};
     size_t seal_count = 0;
+    if (argc == 2 && strcmp(argv[1], "--help") == 0)
+        return tell(usage_text);
+    if (argc == 2 && strcmp(argv[1], "--version") == 0)
+        return tell("settle-check-proof " CHECK_PROOF_VERSION "\n");
     for (int i = 1; i < argc; i++) {
         bool has_value = i + 1 < argc;
         if (strcmp(argv[i], "--public-key") == 0 && has_value && key_path == NULL)

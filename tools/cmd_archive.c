@@ -85,16 +85,23 @@ static void show_json(struct invocation *inv, const struct archive_result *resul
 
 static settle_status show_table(struct invocation *inv, const struct archive_result *result, bool is_restore)
 {
-    static const struct table_column columns[] = {
+    /* What is restored was not read: where its events end is not known. */
+    static const struct table_column moved[] = {
         {"segment", false}, {"first seq", true}, {"last seq", true}, {"bytes before", true}, {"bytes after", true}};
+    static const struct table_column restored[] = {
+        {"segment", false}, {"first seq", true}, {"bytes before", true}, {"bytes after", true}};
     struct table table;
     char number[PRINT_U64_BYTES];
-    table_init(&table, columns, sizeof columns / sizeof columns[0]);
+    if (is_restore)
+        table_init(&table, restored, sizeof restored / sizeof restored[0]);
+    else
+        table_init(&table, moved, sizeof moved / sizeof moved[0]);
     for (size_t i = 0; i < result->count; i++) {
         const struct archive_segment *segment = &result->segments[i];
         table_cell(&table, segment->name);
         table_cell(&table, print_u64(segment->first_seq, number));
-        table_cell(&table, segment->last_seq == 0 ? "-" : print_u64(segment->last_seq, number));
+        if (!is_restore)
+            table_cell(&table, segment->last_seq == 0 ? "-" : print_u64(segment->last_seq, number));
         table_cell(&table, print_u64(is_restore ? segment->packed_bytes : segment->bytes, number));
         table_cell(&table, print_u64(is_restore ? segment->bytes : segment->packed_bytes, number));
     }

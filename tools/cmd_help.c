@@ -3,27 +3,30 @@
 #include <string.h>
 
 #include "tools/command.h"
+#include "tools/completion.h"
 #include "tools/help_man.h"
 #include "tools/report.h"
 
-static void option_line(struct out *out, const struct option *option)
+static void option_line(struct out *out, const struct option *option, const struct command *command)
 {
     char names[64];
+    const char *value = option_value(option, command);
     snprintf(names, sizeof names, "%c%c%c --%s%s%s", option->letter != 0 ? '-' : ' ',
              option->letter != 0 ? option->letter : ' ', option->letter != 0 ? ',' : ' ', option->name,
-             option->value != NULL ? " " : "", option->value != NULL ? option->value : "");
-    out_format(out, "  %-28s  %s\n", names, option->help);
+             value != NULL ? " " : "", value != NULL ? value : "");
+    out_format(out, "  %-28s  %s\n", names, option_help(option, command));
 }
 
 static void usage_line(struct out *out, const struct command *command)
 {
+    const struct option *option;
     out_format(out, "settlectl [-D DIR] [--json] [-q] %s", command->name);
-    for (size_t i = 0; i < COMMAND_OPTIONS_MAX && command->options[i] != OPTION_NONE; i++)
-        for (size_t k = 0; k < option_count; k++)
-            if (option_table[k].id == command->options[i])
-                out_format(out, " [--%s%s%s]%s", option_table[k].name, option_table[k].value != NULL ? " " : "",
-                           option_table[k].value != NULL ? option_table[k].value : "",
-                           option_table[k].id == OPTION_ASSET ? "..." : "");
+    for (size_t i = 0; (option = command_option(command, i)) != NULL; i++) {
+        const char *value = option_value(option, command);
+        bool is_required = command->required == option->id;
+        out_format(out, " %s--%s%s%s%s%s", is_required ? "" : "[", option->name, value != NULL ? " " : "",
+                   value != NULL ? value : "", is_required ? "" : "]", option_repeats(option) ? "..." : "");
+    }
     if (command->arguments != NULL)
         out_format(out, " %s", command->arguments);
 }
@@ -31,8 +34,8 @@ static void usage_line(struct out *out, const struct command *command)
 static void global_options(struct out *out)
 {
     for (size_t i = 0; i < option_count; i++)
-        if (option_table[i].id <= OPTION_VERSION)
-            option_line(out, &option_table[i]);
+        if (option_is_global(&option_table[i]))
+            option_line(out, &option_table[i], NULL);
 }
 
 static void help_all(struct out *out)
@@ -52,37 +55,34 @@ static void help_all(struct out *out)
 
 static void help_one(struct out *out, const struct command *command)
 {
+    const struct option *option;
     out_format(out, "settlectl %s: %s\n\nusage: ", command->name, command->summary);
     usage_line(out, command);
     out_text(out, "\n\n");
     out_text(out, command->details);
     out_text(out, "\n\noptions\n");
-    for (size_t i = 0; i < COMMAND_OPTIONS_MAX && command->options[i] != OPTION_NONE; i++)
-        for (size_t k = 0; k < option_count; k++)
-            if (option_table[k].id == command->options[i])
-                option_line(out, &option_table[k]);
+    for (size_t i = 0; (option = command_option(command, i)) != NULL; i++)
+        option_line(out, option, command);
     global_options(out);
     out_format(out, "\nexample\n  %s\n", command->example);
 }
 
 static void command_json(struct out *out, const struct command *command)
 {
+    const struct option *option;
     struct json json = json_on(out);
     json_object(&json, NULL);
     json_string(&json, "command", command->name);
     json_string(&json, "summary", command->summary);
     json_string(&json, "arguments", command->arguments);
     json_array(&json, "options");
-    for (size_t i = 0; i < COMMAND_OPTIONS_MAX && command->options[i] != OPTION_NONE; i++) {
-        for (size_t k = 0; k < option_count; k++) {
-            if (option_table[k].id != command->options[i])
-                continue;
-            json_object(&json, NULL);
-            json_string(&json, "option", option_table[k].name);
-            json_string(&json, "value", option_table[k].value);
-            json_string(&json, "help", option_table[k].help);
-            json_object_end(&json);
-        }
+    for (size_t i = 0; (option = command_option(command, i)) != NULL; i++) {
+        json_object(&json, NULL);
+        json_string(&json, "option", option->name);
+        json_string(&json, "value", option_value(option, command));
+        json_string(&json, "help", option_help(option, command));
+        json_bool(&json, "required", command->required == option->id);
+        json_object_end(&json);
     }
     json_array_end(&json);
     json_string(&json, "details", command->details);

@@ -114,35 +114,20 @@ static void synopsis(struct out *out, const struct command *command)
     }
     out_format(out, "\\fB%s\\fR\n", command->name);
     for (size_t i = 0; (option = command_option(command, i)) != NULL; i++) {
-        out_text(out, "[\\fB\\-\\-");
+        bool is_required = command->required == option->id;
+        out_format(out, "%s\\fB\\-\\-", is_required ? "" : "[");
         words(out, option->name);
         out_text(out, "\\fR");
         if (option->value != NULL) {
             out_text(out, " ");
-            placeholders(out, option->value);
+            placeholders(out, option_value(option, command));
         }
-        out_format(out, "]%s\n", option->id == OPTION_ASSET || option->id == OPTION_SET ? "..." : "");
+        out_format(out, "%s%s\n", is_required ? "" : "]", option_repeats(option) ? "..." : "");
     }
     if (command->arguments != NULL) {
         placeholders(out, command->arguments);
         out_text(out, "\n");
     }
-}
-
-/* The help of an option that several commands have may tell of each, "tail: ...; export: ...": ours alone is wanted. */
-static void option_help(struct out *out, const struct command *command, const char *help)
-{
-    char mark[48], text[400];
-    const char *own = NULL;
-    if (command != NULL) {
-        size_t bytes = (size_t)snprintf(mark, sizeof mark, "%s: ", command->name);
-        own = strstr(help, mark);
-        if (own != NULL && (own == help || (own - help > 1 && own[-2] == ';')))
-            snprintf(text, sizeof text, "%.*s", (int)strcspn(own + bytes, ";"), own + bytes);
-        else
-            own = NULL;
-    }
-    paragraph(out, own != NULL ? text : help);
 }
 
 static void option_entry(struct out *out, const struct command *command, const struct option *option)
@@ -155,10 +140,10 @@ static void option_entry(struct out *out, const struct command *command, const s
     out_text(out, "\\fR");
     if (option->value != NULL) {
         out_text(out, " ");
-        placeholders(out, option->value);
+        placeholders(out, option_value(option, command));
     }
     out_text(out, "\n");
-    option_help(out, command, option->help);
+    paragraph(out, option_help(option, command));
 }
 
 static void example(struct out *out, const char *text)

@@ -98,10 +98,12 @@ static settle_status show_text(struct invocation *inv, const struct inspect_dire
     if (inspect->time_us != 0)
         out_format(out, " at %s", print_time_us(inspect->time_us, time));
     if (inspect->torn_bytes != 0)
-        out_format(out, "\ntorn tail   %" PRIu64 " bytes, which the next writer cuts", inspect->torn_bytes);
+        out_format(out, "\ntorn tail   %" PRIu64 " byte%s, which the next writer cuts", inspect->torn_bytes,
+                   print_plural(inspect->torn_bytes));
     if (has_store(inspect))
-        out_format(out, "\nstore       up to seq %" PRIu64 ": %" PRIu64 " balances, %" PRIu64 " event ids",
-                   inspect->store_seq, inspect->store_accounts, inspect->store_ids);
+        out_format(out, "\nstore       up to seq %" PRIu64 ": %" PRIu64 " balance%s, %" PRIu64 " event id%s",
+                   inspect->store_seq, inspect->store_accounts, print_plural(inspect->store_accounts),
+                   inspect->store_ids, print_plural(inspect->store_ids));
     else
         out_format(out, "\nstore       %s%s%s", store_state_name(inspect->store),
                    inspect->store == STORE_DAMAGED ? ": " : "",

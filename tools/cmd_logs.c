@@ -98,8 +98,8 @@ static int logs_rebuild(struct invocation *inv, const settle_lines_options *line
             json_object_end(&json);
             json_line_end(&json);
         } else if (!inv->is_quiet) {
-            out_format(&inv->out, "%s: %" PRIu64 " lines, %" PRIu64 " bytes in %s\n", day->day, day->lines, day->bytes,
-                       day->file);
+            out_format(&inv->out, "%s: %" PRIu64 " line%s, %" PRIu64 " bytes in %s\n", day->day, day->lines,
+                       print_plural(day->lines), day->bytes, day->file);
         }
     }
     logs_rebuilt_free(&rebuilt);

@@ -41,18 +41,21 @@ static void summary_text(struct invocation *inv, const struct replay_result *res
     const char *verdict = result->is_empty ? "nothing to check: the journal holds no event"
                           : result->ok     ? "ok"
                                            : "NOT ok";
-    out_format(&inv->out, "%s: %s events, %s records, %s balances in %s segments; store: %s\n",
-               verdict, print_u64(result->counts.events, events),
-               print_u64(result->counts.records, records), print_u64(result->counts.accounts, accounts),
-               print_u64(result->counts.segments, segments), store_state_name(result->store));
+    out_format(&inv->out, "%s: %s event%s, %s record%s, %s balance%s in %s segment%s; store: %s\n", verdict,
+               print_u64(result->counts.events, events), print_plural(result->counts.events),
+               print_u64(result->counts.records, records), print_plural(result->counts.records),
+               print_u64(result->counts.accounts, accounts), print_plural(result->counts.accounts),
+               print_u64(result->counts.segments, segments), print_plural(result->counts.segments),
+               store_state_name(result->store));
 }
 
 static int show(struct job *job, const struct replay_result *result)
 {
     struct invocation *inv = job->invocation;
-    if (result->difference_count > DIFFERENCES_SHOWN_MAX)
-        report_warning(inv, "and %llu more differences",
-                       (unsigned long long)result->difference_count - DIFFERENCES_SHOWN_MAX);
+    if (result->difference_count > DIFFERENCES_SHOWN_MAX) {
+        uint64_t more = result->difference_count - DIFFERENCES_SHOWN_MAX;
+        report_warning(inv, "and %llu more difference%s", (unsigned long long)more, print_plural(more));
+    }
     if (invocation_option(inv, OPTION_CHECK) == NULL) {
         settle_status status = show_ledger(inv, &result->ledger);
         return status == SETTLE_OK ? EXIT_DONE : report_error(inv, status, &(settle_error){.status = status});

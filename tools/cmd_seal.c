@@ -52,8 +52,8 @@ static void show_text(struct invocation *inv, const struct seal_result *result)
     if (!result->is_new)
         report_note(inv, "nothing is new since the seal before: %s", result->file);
     else
-        report_note(inv, "sealed %llu new events, %llu in all: %s", (unsigned long long)result->new_events,
-                    (unsigned long long)result->size, result->file);
+        report_note(inv, "sealed %llu new event%s, %llu in all: %s", (unsigned long long)result->new_events,
+                    print_plural(result->new_events), (unsigned long long)result->size, result->file);
 }
 
 int cmd_seal(struct invocation *inv)

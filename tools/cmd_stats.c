@@ -172,9 +172,9 @@ static void totals_text(struct out *out, const struct stats *stats)
         out_format(out, "arrived %s to %s\n", print_time_us(stats->first_us, first),
                    print_time_us(stats->last_us, last));
     }
-    out_format(out, "journal %" PRIu64 " bytes in %" PRIu64 " segment%s, %" PRIu64 " frames, %" PRIu64 " records",
-               stats->journal_bytes, stats->counts.segments, stats->counts.segments == 1 ? "" : "s",
-               stats->counts.frames, stats->counts.records);
+    out_format(out, "journal %" PRIu64 " bytes in %" PRIu64 " segment%s, %" PRIu64 " frame%s, %" PRIu64 " record%s",
+               stats->journal_bytes, stats->counts.segments, print_plural(stats->counts.segments), stats->counts.frames,
+               print_plural(stats->counts.frames), stats->counts.records, print_plural(stats->counts.records));
     if (stats->counts.events > 0)
         out_format(out, ", %" PRIu64 " bytes an event", bytes_an_event(stats));
     out_text(out, "\n");

@@ -74,22 +74,31 @@ struct option {
     const char *value; /* what its value is called; NULL: it takes none */
     const char *help;
 };
+/* What a command means by an option that others have too. */
+struct option_meaning {
+    enum option_id id;
+    const char *value; /* NULL: as the table of options has it */
+    const char *help;
+};
 extern const struct option option_table[];
 extern const size_t option_count;
 
 struct invocation;
 
 #define COMMAND_OPTIONS_MAX 8
+#define COMMAND_MEANINGS_MAX 2
 
 struct command {
     const char *name;
     const char *arguments; /* as the help shows them; NULL: it takes none */
     size_t argument_min, argument_max;
     enum option_id options[COMMAND_OPTIONS_MAX]; /* beside the global ones; OPTION_NONE ends them */
-    const char *formats;                         /* what --format may be, between blanks; NULL without it */
-    int (*run)(struct invocation *invocation);   /* returns the exit status */
-    const char *summary;                         /* one line */
-    const char *details;                         /* sentences for `help COMMAND` */
+    enum option_id required;                     /* the one of them that must be given; OPTION_NONE: none must */
+    struct option_meaning meanings[COMMAND_MEANINGS_MAX]; /* where the table's words are not the command's */
+    const char *formats;                                  /* what --format may be, between blanks; NULL without it */
+    int (*run)(struct invocation *invocation);            /* returns the exit status */
+    const char *summary;                                  /* one line */
+    const char *details;                                  /* sentences for `help COMMAND` */
     const char *example;
 };
 extern const struct command command_table[];

@@ -24,6 +24,31 @@ const struct option *command_option(const struct command *command, size_t index)
     return NULL;
 }
 
+bool option_repeats(const struct option *option)
+{
+    return option->id == OPTION_ASSET || option->id == OPTION_SET;
+}
+
+static const struct option_meaning *meaning(const struct option *option, const struct command *command)
+{
+    for (size_t i = 0; command != NULL && i < COMMAND_MEANINGS_MAX; i++)
+        if (command->meanings[i].id == option->id)
+            return &command->meanings[i];
+    return NULL;
+}
+
+const char *option_help(const struct option *option, const struct command *command)
+{
+    const struct option_meaning *own = meaning(option, command);
+    return own != NULL ? own->help : option->help;
+}
+
+const char *option_value(const struct option *option, const struct command *command)
+{
+    const struct option_meaning *own = meaning(option, command);
+    return own != NULL && own->value != NULL ? own->value : option->value;
+}
+
 static void add_word(struct completion *c, const char *word, size_t bytes)
 {
     size_t used = strlen(c->words);
@@ -89,7 +114,7 @@ void completion_of_value(const struct command *command, const struct option *opt
     *ret_completion = (struct completion){.kind = COMPLETE_NOTHING};
     if (option->value == NULL)
         return;
-    snprintf(ret_completion->placeholder, sizeof ret_completion->placeholder, "%s", option->value);
+    snprintf(ret_completion->placeholder, sizeof ret_completion->placeholder, "%s", option_value(option, command));
     by_placeholder(ret_completion, command);
 }
 

@@ -36,8 +36,12 @@ bool completion_of_argument(const struct command *command, size_t index, struct 
 size_t completion_argument_count(const struct command *command, bool *ret_repeats);
 
 bool option_is_global(const struct option *option);
+bool option_repeats(const struct option *option);
 /* The i-th option of a command; NULL behind the last one. */
 const struct option *command_option(const struct command *command, size_t index);
+/* What an option does, and what its value is called (NULL: it takes none), for this command alone; it may be NULL. */
+const char *option_help(const struct option *option, const struct command *command);
+const char *option_value(const struct option *option, const struct command *command);
 
 void completion_bash(struct out *out);
 void completion_zsh(struct out *out);

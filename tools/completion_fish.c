@@ -96,7 +96,7 @@ static void option_line(struct out *out, const struct command *command, const st
         candidates(out, &c, true);
     }
     out_text(out, " -d ");
-    quoted(out, option->help);
+    quoted(out, option_help(option, command));
     out_text(out, "\n");
 }
 

@@ -51,10 +51,10 @@ static void option_spec(struct out *out, const struct command *command, const st
         out_format(out, "        '(-%c --%s)'{-%c%s,--%s%s}'", option->letter, option->name, option->letter,
                    option->value != NULL ? "+" : "", option->name, option->value != NULL ? "=" : "");
     else
-        out_format(out, "        '%s--%s%s", option->id == OPTION_ASSET || option->id == OPTION_SET ? "*" : "",
-                   option->name, option->value != NULL ? "=" : "");
+        out_format(out, "        '%s--%s%s", option_repeats(option) ? "*" : "", option->name,
+                   option->value != NULL ? "=" : "");
     out_text(out, "[");
-    quoted(out, option->help);
+    quoted(out, option_help(option, command));
     out_text(out, "]");
     if (option->value != NULL) {
         completion_of_value(command, option, &c);

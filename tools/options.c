@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "tools/command.h"
+#include "tools/completion.h"
 
+/* What an option means unless a command tells its own meaning of it (option_help). */
 const struct option option_table[] = {
     {OPTION_DATA, 'D', "data", "DIR", "the data directory (else $SETTLE_DATA, else ./settle-data)"},
     {OPTION_JSON, 0, "json", NULL, "print JSON, one value a line, errors included"},
@@ -18,32 +20,28 @@ const struct option option_table[] = {
     {OPTION_ASSET, 0, "asset", "SYM=ID:SCALE", "declare an asset: symbol, number, decimals; may be repeated"},
     {OPTION_SEGMENT_SIZE, 0, "segment-size", "BYTES",
      "bytes of a journal segment, 16384 to 1073741824 (default 67108864)"},
-    {OPTION_LOG_DIR, 0, "log-dir", "DIR", "the directory of the JSON lines (ingest, logs, archive: default ./logs)"},
+    {OPTION_LOG_DIR, 0, "log-dir", "DIR", "the directory of the JSON lines (default ./logs)"},
     {OPTION_NO_LOGS, 0, "no-logs", NULL, "write no JSON lines"},
     {OPTION_RESUME, 0, "resume", NULL, "go on behind the last journalled position of each source"},
     {OPTION_UNTIL_SEQ, 0, "until-seq", "N", "stop after the event with this sequence number"},
     {OPTION_INTO, 0, "into", "DIR", "write what was replayed as a new data directory"},
-    {OPTION_CHECK, 0, "check", NULL,
-     "replay: compare with the live store and every recorded balance; seal: hash what was sealed before again"},
+    {OPTION_CHECK, 0, "check", NULL, "compare with the live store and every recorded balance"},
     {OPTION_AT_SEQ, 0, "at-seq", "N", "as it was behind the event with this sequence number"},
     {OPTION_AT, 0, "at", "TIME", "as it was then: RFC 3339, milliseconds since 1970, or -30s, -15m, -1h, -2d, -1w"},
     {OPTION_PREFIX, 0, "prefix", "TEXT", "list the event ids that begin so"},
     {OPTION_LIMIT, 0, "limit", "N", "so many rows at most"},
     {OPTION_SINCE, 0, "since", "SEQ|TIME", "nothing before this event or time"},
     {OPTION_UNTIL, 0, "until", "SEQ|TIME", "nothing behind this event or time"},
-    {OPTION_BEFORE, 0, "before", "SEQ|TIME",
-     "history: go on before the row with this sequence number; archive: what ends before this event or time"},
+    {OPTION_BEFORE, 0, "before", "SEQ|TIME", "what ends before this event or time"},
     {OPTION_LEVEL, 0, "level", "N", "zstd level, 1 to 19 (default 9)"},
     {OPTION_RESTORE, 0, "restore", NULL, "bring everything back from the archive"},
     {OPTION_OLDER_THAN, 0, "older-than", "MS", "only where the last step is more than so many milliseconds ago"},
     {OPTION_FROM, 0, "from", "SEQ", "begin with the event of this sequence number"},
     {OPTION_FOLLOW, 0, "follow", NULL, "at the end wait for more"},
-    {OPTION_FORMAT, 0, "format", "FORMAT",
-     "tail: settle (default), ecs, otlp; export: hledger, csv, events; ingest: ndjson (default), csv; help: text, man"},
+    {OPTION_FORMAT, 0, "format", "FORMAT", "which format"},
     {OPTION_DAY, 0, "day", "YYYY-MM-DD", "this day alone (UTC)"},
     {OPTION_DIRECTORY, 0, "directory", "DIR", "measure below this directory (default: where the data directory is)"},
-    {OPTION_OUTPUT, 'o', "output", "FILE",
-     "seal, prove: write it there, where nothing is yet; bench, history --plot: the drawing, as SVG (- is standard output)"},
+    {OPTION_OUTPUT, 'o', "output", "FILE", "write it there, where nothing is yet"},
     {OPTION_EVENTS, 0, "events", "N", "events of the largest cases (default 1000000, with --quick 100000)"},
     {OPTION_RUNS, 0, "runs", "N", "how often each case is run (default 3)"},
     {OPTION_SET, 0, "set", "NAME=VALUE", "a setting for this run; may be repeated; settlectl config lists them"},
@@ -163,7 +161,8 @@ static bool use_option(struct parse *p, const struct option *option, const char 
     const char *value = "";
     if (option->value != NULL) {
         if (attached == NULL && p->at + 1 >= p->argc)
-            return FAULT(p, "option --%s needs a value: --%s %s", option->name, option->name, option->value);
+            return FAULT(p, "option --%s needs a value: --%s %s", option->name, option->name,
+                         option_value(option, p->command_name != NULL ? command_find(p->command_name) : NULL));
         value = attached != NULL ? attached : p->argv[++p->at];
         if (value[0] == '\0')
             return FAULT(p, "option --%s has an empty value", option->name);

@@ -252,7 +252,7 @@ static bool is_optional(enum column column)
 static void compare_row(struct job *job, struct row *row, const struct journal_event *e, const settle_leg *leg)
 {
     const char *theirs[COLUMNS];
-    char ours[MEMBER_BYTES];
+    char ours[MEMBER_BYTES], shown[MEMBER_BYTES];
     bool differs = false;
     row_texts(job, row, theirs);
     row->is_seen = true;
@@ -276,7 +276,8 @@ static void compare_row(struct job *job, struct row *row, const struct journal_e
             continue;
         d.member = column_name((enum column)i);
         d.ours = ours;
-        d.theirs = theirs[i];
+        member_shown((enum column)i, theirs[i], member_decimals(ours), shown);
+        d.theirs = shown;
         tell(job, &d);
         differs = true;
     }
@@ -346,6 +347,15 @@ static settle_status index_rows(struct job *job)
     return SETTLE_OK;
 }
 
+/* Decimals of a row's amount: its asset's, of a trade its base asset's; 0 where it names none. */
+static size_t row_decimals(const struct job *job, const struct row *row, const char *const texts[COLUMNS])
+{
+    const char *name = texts[texts[COLUMN_ASSET][0] != '\0' ? COLUMN_ASSET : COLUMN_BASE];
+    const settle_asset *asset = job->has_changes ? query_asset_by_id(job->query, row->asset)
+                                                 : query_asset_find(job->query, (settle_text){name, strlen(name)});
+    return asset != NULL ? asset->scale : 0;
+}
+
 /* Rows that nothing of ours was found for. One that says itself when it was may lie outside of the scope. */
 static void tell_rest(struct job *job)
 {
@@ -355,7 +365,7 @@ static void tell_rest(struct job *job)
     for (size_t i = 0; i < job->row_count; i++) {
         const struct row *row = &job->rows[i];
         const char *texts[COLUMNS];
-        char words[MEMBER_SUMMARY_BYTES] = "";
+        char words[MEMBER_SUMMARY_BYTES] = "", text[MEMBER_BYTES];
         uint64_t ts_ms = 0;
         if (row->is_seen)
             continue;
@@ -366,9 +376,11 @@ static void tell_rest(struct job *job)
             job->out_of_scope++;
             continue;
         }
-        for (size_t k = 0; k < sizeof shown / sizeof shown[0]; k++)
-            if (texts[shown[k]][0] != '\0' && strlen(words) + strlen(texts[shown[k]]) + 2 < sizeof words)
-                strcat(strcat(words, words[0] != '\0' ? " " : ""), texts[shown[k]]);
+        for (size_t k = 0; k < sizeof shown / sizeof shown[0]; k++) {
+            member_shown(shown[k], texts[shown[k]], row_decimals(job, row, texts), text);
+            if (text[0] != '\0' && strlen(words) + strlen(text) + 2 < sizeof words)
+                strcat(strcat(words, words[0] != '\0' ? " " : ""), text);
+        }
         job->missing_here++;
         tell(job, &(struct difference){.kind = "missing_here",
                                        .line = row->line,

@@ -221,6 +221,24 @@ void member_summary(const struct query *query, const struct journal_event *e, co
 
 /* ---- Both ---- */
 
+size_t member_decimals(const char *text)
+{
+    const char *point = strchr(text, '.');
+    return point != NULL ? strlen(point + 1) : 0;
+}
+
+void member_shown(enum column column, const char *theirs, size_t decimals, char ret_text[MEMBER_BYTES])
+{
+    size_t bytes = strlen(theirs), has = member_decimals(theirs);
+    memcpy(ret_text, theirs, bytes + 1);
+    if (form_of(column) != FORM_DECIMAL || bytes == 0 || has >= decimals || bytes + 1 + decimals >= MEMBER_BYTES)
+        return;
+    if (has == 0)
+        ret_text[bytes++] = '.';
+    memset(ret_text + bytes, '0', decimals - has);
+    ret_text[bytes + decimals - has] = '\0';
+}
+
 bool member_equal(enum column column, const char *ours, const char *theirs)
 {
     char text[MEMBER_BYTES];

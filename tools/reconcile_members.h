@@ -17,6 +17,10 @@ void member_ours(const struct query *query, const struct journal_event *event, c
 /* An event or a change in a few words. */
 void member_summary(const struct query *query, const struct journal_event *event, const settle_leg *leg,
                     char ret_text[MEMBER_SUMMARY_BYTES]);
+/* Decimals of a text. */
+size_t member_decimals(const char *text);
+/* A canonical text as ours are shown: an amount with at least so many decimals, anything else as it is. */
+void member_shown(enum column column, const char *theirs, size_t decimals, char ret_text[MEMBER_BYTES]);
 /* `theirs` is canonical. */
 bool member_equal(enum column column, const char *ours, const char *theirs);
 

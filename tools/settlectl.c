@@ -28,6 +28,7 @@ const struct command command_table[] = {
         .arguments = "[FILE|-]...",
         .argument_max = SIZE_MAX,
         .options = {OPTION_LOG_DIR, OPTION_NO_LOGS, OPTION_RESUME, OPTION_FORMAT, OPTION_SET},
+        .meanings = {{OPTION_FORMAT, NULL, "what the input is: ndjson (default), csv"}},
         .formats = "ndjson csv",
         .run = cmd_ingest,
         .summary = "read events, apply and journal them",
@@ -78,6 +79,8 @@ const struct command command_table[] = {
         .argument_min = 2,
         .argument_max = 2,
         .options = {OPTION_LIMIT, OPTION_SINCE, OPTION_UNTIL, OPTION_BEFORE, OPTION_PLOT, OPTION_OUTPUT},
+        .meanings = {{OPTION_BEFORE, "SEQ", "go on before the row with this sequence number"},
+                     {OPTION_OUTPUT, NULL, "with --plot: write the drawing there, as SVG (- is standard output)"}},
         .run = cmd_history,
         .summary = "print an account's statement",
         .details = "Prints every change of a balance, newest first, with the balance after it. USER and ASSET are\n"
@@ -92,6 +95,8 @@ const struct command command_table[] = {
     {
         .name = "tail",
         .options = {OPTION_FROM, OPTION_FOLLOW, OPTION_FORMAT, OPTION_LOG_DIR, OPTION_SET},
+        .meanings = {{OPTION_LOG_DIR, NULL, "write the lines to the files of this directory instead of printing them"},
+                     {OPTION_FORMAT, NULL, "settle (default), ecs, otlp"}},
         .formats = "settle ecs otlp",
         .run = cmd_tail,
         .summary = "print the JSON lines of the journal",
@@ -139,6 +144,7 @@ const struct command command_table[] = {
     {
         .name = "verify",
         .options = {OPTION_SEAL, OPTION_PUBLIC_KEY},
+        .meanings = {{OPTION_SEAL, NULL, "the seal that the journal is compared with"}},
         .run = cmd_verify,
         .summary = "check everything that can be checked",
         .details = "Checks every checksum, the chain, the sequence, conservation, every outcome against the rules,\n"
@@ -154,6 +160,8 @@ const struct command command_table[] = {
     {
         .name = "seal",
         .options = {OPTION_NEW_KEY, OPTION_KEY, OPTION_OUTPUT, OPTION_CHECK},
+        .meanings = {{OPTION_CHECK, NULL, "hash what was sealed before again"},
+                     {OPTION_OUTPUT, NULL, "write the seal there, where nothing is yet"}},
         .run = cmd_seal,
         .summary = "sign what the journal says up to now",
         .details = "Prints a seal: the last event's number, the root of the Merkle tree of all events and the hash\n"
@@ -170,6 +178,8 @@ const struct command command_table[] = {
         .argument_min = 1,
         .argument_max = 2,
         .options = {OPTION_SEAL, OPTION_CONSISTENCY, OPTION_OUTPUT},
+        .meanings = {{OPTION_SEAL, NULL, "the seal that the event is proved against"},
+                     {OPTION_OUTPUT, NULL, "write the proof there, where nothing is yet"}},
         .run = cmd_prove,
         .summary = "prove an event, or one seal's history in another",
         .details = "Prints a proof as one line of JSON that settle-check-proof checks without the journal and without\n"
@@ -195,6 +205,8 @@ const struct command command_table[] = {
     {
         .name = "export",
         .options = {OPTION_FORMAT},
+        .required = OPTION_FORMAT,
+        .meanings = {{OPTION_FORMAT, NULL, "hledger, csv, events"}},
         .formats = "hledger csv events",
         .run = cmd_export,
         .summary = "print the journal for hledger, or as CSV",
@@ -226,6 +238,7 @@ const struct command command_table[] = {
     {
         .name = "archive",
         .options = {OPTION_BEFORE, OPTION_LEVEL, OPTION_LOG_DIR, OPTION_RESTORE},
+        .meanings = {{OPTION_LOG_DIR, NULL, "keep what the JSON lines in this directory still need (default ./logs)"}},
         .run = cmd_archive,
         .summary = "move old segments, compressed, to the archive",
         .details = "Moves every sealed segment whose events all come before an event or a time to DIR/archive,\n"
@@ -271,6 +284,7 @@ const struct command command_table[] = {
     {
         .name = "bench",
         .options = {OPTION_DIRECTORY, OPTION_OUTPUT, OPTION_EVENTS, OPTION_RUNS, OPTION_QUICK},
+        .meanings = {{OPTION_OUTPUT, NULL, "write the drawing there, as SVG (- is standard output)"}},
         .run = cmd_bench,
         .summary = "measure this machine and the engine on it",
         .details = "Measures what the device can do at best, then the engine: events through the library in groups,\n"
@@ -292,6 +306,7 @@ const struct command command_table[] = {
         .arguments = "[COMMAND]",
         .argument_max = 1,
         .options = {OPTION_FORMAT},
+        .meanings = {{OPTION_FORMAT, NULL, "text (default), man"}},
         .formats = "text man",
         .run = cmd_help,
         .summary = "print this, or what a command does",

@@ -22,6 +22,14 @@ for run in first second; do
     cat "$run" balances | diff - out >&2 || fail "the $run run"
 done
 expect_status 0 settlectl -D data verify
+for arguments in '' 'data more'; do
+    # shellcheck disable=SC2086 # words
+    expect_status 1 "$node" "$examples/example.js" $arguments
+    expect_equal 'usage' "$(cat out err)" "usage: $examples/example.js DIRECTORY"
+done
+"$node" -e "new (require('$examples/settle.js').Engine)('data/settle.json/none')" 2>err && fail 'no error' || true
+! grep -E '(SETTLE_E_[A-Z_]+: ){2}' err || fail 'the name of the status twice'
+grep -qE 'SETTLE_E_[A-Z_]+: [^ ]' err || fail "no error: $(cat err)"
 
 NODE_PATH=${NODE_PATH:-}:$examples expect_status 0 "$node" --expose-gc "$SETTLE_SOURCE_DIR/tests/embed/node_module.js" module
 grep -qx 'done' out || fail 'the module did not come to its end'

@@ -21,6 +21,11 @@ for run in first second; do
     cat "$run" balances | diff - out >&2 || fail "the $run run"
 done
 expect_status 0 settlectl -D data verify
+for arguments in '' 'data more'; do
+    # shellcheck disable=SC2086 # words
+    expect_status 1 "$python" "$PYTHONPATH/example.py" $arguments
+    expect_equal 'usage' "$(cat out err)" "usage: $PYTHONPATH/example.py DIRECTORY"
+done
 
 mkdir module
 "$python" "$SETTLE_SOURCE_DIR/tests/embed/python_module.py" "$SETTLE_SOURCE_DIR/tests/golden/abi.txt" module >out 2>&1 ||

@@ -238,6 +238,8 @@ listing bank >before
 expect_status 0 settlectl -D bank archive --before 2000
 expect_status 0 settlectl -D bank balance
 expect_status 0 settlectl -D bank archive --restore
+expect_equal 'columns of what was restored' "$(head -n 1 out | xargs)" 'segment first seq bytes before bytes after'
+! grep -qw -- - out || fail "a cell without a value: $(cat out)"
 listing bank | diff before - || fail 'what came back is not what was there'
 
 # ---- The JSON lines need what they have not written yet ----

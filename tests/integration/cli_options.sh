@@ -65,6 +65,8 @@ expect_usage 'unknown option -x' balance -x
 expect_usage 'balance takes no option --check' -D "$data" balance --check
 expect_usage 'balance takes no option --check' --check balance
 expect_usage 'option --until-seq needs a value' replay --until-seq
+expect_usage 'option --before needs a value: --before SEQ|TIME' archive --before
+[[ $(settlectl history 7 USDT --before 2>&1) == *'--before SEQ' ]] || fail 'the value of history --before'
 expect_usage 'option --data has an empty value' -D '' balance
 expect_usage 'option --check takes no value' replay --check=yes
 expect_usage 'usage: settlectl trace EVENT_ID' trace
@@ -128,6 +130,34 @@ expect_equal 'one command as JSON' "$(settlectl help replay --json | jq -c '[.op
 expect_usage 'unknown command "blance"; did you mean "balance"?' help blance
 expect_status 0 settlectl --help
 grep -q '^commands$' out || fail 'no commands in --help'
+
+# What stands beside an option is this command's use of it: no other command is named there, and no other one's format.
+settlectl help --json >tables
+for shell in bash zsh fish; do settlectl completion $shell; done >scripts
+expect_equal 'texts that tell of several commands' "$(jq -r --arg names "${commands// /|}" \
+    '.command as $c | .options[] | select(.help | test("(^|[ ;(])(" + $names + ")(:|,| --)")) | "\($c) --\(.option)"' tables)" ''
+! grep -nE "[['(; ](${commands// /|})"'(\\?:|,) ' scripts || fail 'a completion script tells of several commands'
+for command in $commands; do
+    own=$(sed -n "s/^    $command:--format) echo 'words \(.*\)' ;;$/\1/p" scripts | tr ' ' '\n' | sort)
+    help=$(jq -r --arg c "$command" 'select(.command == $c) | .options[] | select(.option == "format").help' tables)
+    told=$(grep -owE 'settle|ecs|otlp|hledger|ndjson|csv|events|text|man' <<<"$help" | sort || true)
+    expect_equal "formats in the help of $command" "$told" "$own"
+done
+for option in before output check format log-dir seal; do # as text, as JSON, in the manual page: the same words
+    for command in $(jq -r --arg o "$option" 'select(any(.options[]; .option == $o)) | .command' tables); do
+        help=$(jq -r --arg c "$command" --arg o "$option" 'select(.command == $c) | .options[] | select(.option == $o).help' tables)
+        grep -qF -- "  $help" <(settlectl help "$command") || fail "help $command has other words for --$option"
+        grep -qxF -- "$help" <(settlectl help --format man "$command" | sed 's/\\f[BIR]//g; s/\\-/-/g') ||
+            fail "settlectl-$command(1) has other words for --$option"
+        grep -qF -- "__settlectl_in $command'" <(grep -F -- "$help" scripts) || fail "fish has other words for $command --$option"
+    done
+done
+expect_equal '--before' "$(jq -r '.command as $c | .options[] | select(.option == "before") | "\($c) \(.value)"' tables | xargs)" \
+    'history SEQ archive SEQ|TIME'
+settlectl help export | grep -q '^usage: .* export --format FORMAT$' || fail 'export --format is shown as if it were optional'
+settlectl help --format man export | grep -qx '\\fB\\-\\-format\\fR \\fIFORMAT\\fR' || fail 'settlectl-export(1): --format is in brackets'
+expect_equal 'required' "$(jq -r '.command as $c | .options[] | select(.required) | "\($c) \(.option)"' tables)" 'export format'
+settlectl help ingest | grep -q ' \[--set NAME=VALUE\]\.\.\. ' || fail 'ingest --set may be repeated'
 
 expect_status 0 settlectl version
 grep -Eq '^settlectl [0-9]+\.[0-9]+\.[0-9]+ ' out || fail "version: $(cat out)"

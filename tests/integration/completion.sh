@@ -115,7 +115,7 @@ END
         grep -qF -- '--data=[' specs || fail 'zsh: no --data'
     done
     zsh -f specs.zsh tail >specs
-    grep -qE -- '^--format=\[tail.: settle .*\]:FORMAT:\(settle ecs otlp\)$' specs || fail "zsh: $(cat specs)"
+    grep -qE -- '^--format=\[settle \(default\), ecs, otlp\]:FORMAT:\(settle ecs otlp\)$' specs || fail "zsh: $(cat specs)"
     zsh -f specs.zsh history >specs
     grep -qx '2:ASSET:_settlectl_ask assets' specs || fail "zsh: $(cat specs)"
     zsh -f specs.zsh ingest >specs

@@ -98,5 +98,17 @@ settlectl -D bank prove trade_"$(printf '%s\n' "${ids[@]}" | sed -n 's/^trade_//
 rm -r bank/store
 settlectl -D bank prove trade_"$(printf '%s\n' "${ids[@]}" | sed -n 's/^trade_//p' | head -1)" --seal b.seal 2>/dev/null | cmp - before.json || fail 'without the store'
 
+# Asked for, its usage and version are answers.
+expect_status 0 check --help
+grep -q '^usage: settle-check-proof --public-key FILE PROOF.json' out && [ ! -s err ] || fail "--help: $(cat out err)"
+expect_status 0 check --version
+expect_equal 'version' "$(cat out err)" "settle-check-proof $(settlectl version --json | jq -r .version)"
+expect_status 2 check
+grep -q '^usage: ' err && [ ! -s out ] || fail "without arguments: $(cat out err)"
+expect_status 2 check --version more
+status=0
+check --help >/dev/full || status=$?
+expect_equal 'status on a full device' $status 2
+
 # The checker includes nothing of ours.
 ! grep -nE '#include "|<settle/' "$SETTLE_SOURCE_DIR"/tools/check_proof*.[ch] | grep -v '"check_proof.h"' || fail 'it includes a header of ours'

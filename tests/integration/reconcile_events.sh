@@ -51,11 +51,11 @@ expect_equal text "$(cat out)" 'rows 11, equal 11, differing 0, missing_here 0, 
 expect 1 '[6,1,2,2,2,1,0,0]' \
     'repeated|5|-|d-1|event|-|line 2' \
     'differs|3|2|d-2|user|9223372036854775807|5' \
-    'differs|3|2|d-2|amount|2.00000000|3' \
+    'differs|3|2|d-2|amount|2.00000000|3.00000000' \
     'missing_there|-|3|trade_7|event|trade 1001 9223372036854775807 BTC 0.50000000|-' \
     'differs|4|4|w-1|outcome|rejected: insufficient_funds|-' \
     'missing_there|-|7|w:2|event|withdrawal 1001 USDT 0.000001|-' \
-    'missing_here|6|-|d-9|event|-|deposit 8 USDT 1' \
+    'missing_here|6|-|d-9|event|-|deposit 8 USDT 1.000000' \
     'missing_here|7|-|trade_8|event|-|trade' <<'END'
 event_id,type,user,asset,amount
 d-1,deposit,1001,USDT,1000.5
@@ -66,7 +66,7 @@ d-9,deposit,8,USDT,1
 trade_8,trade,,,
 END
 expect_status 1 settlectl -D bank reconcile statement.csv
-expect_equal 'a row for people' "$(grep -E '^ +3 +d-2 +amount ' out | xargs)" '3 d-2 amount 2.00000000 3 differs'
+expect_equal 'a row for people' "$(grep -E '^ +3 +d-2 +amount ' out | xargs)" '3 d-2 amount 2.00000000 3.00000000 differs'
 # A statement with outcomes may have what was rejected.
 expect 0 '[5,5,0,0,0,0,0,0]' <<'END'
 event_id,outcome
@@ -94,7 +94,7 @@ expect 1 '[4,1,1,1,5,1,0,0]' \
     'missing_there|-|3|trade_7|change|trade 9223372036854775807 BTC -0.50000000|-' \
     'missing_there|-|3|trade_7|change|trade 9223372036854775807 USDT 50.000000|-' \
     'missing_there|-|7|w:2|change|withdrawal 1001 USDT -0.000001|-' \
-    'missing_here|4|-|d-1|change|-|1' <<'END'
+    'missing_here|4|-|d-1|change|-|1.00000000' <<'END'
 user,asset,event_id,delta
 1001,USDT,d-1,+1000.5
 9223372036854775807,BTC,d-2,2.00000001
@@ -103,7 +103,7 @@ user,asset,event_id,delta
 END
 expect 1 '[3,2,1,0,8,0,0,0]' \
     'missing_there|-|1|d-1|change|deposit 1001 USDT 1000.500000|-' \
-    'differs|2|1|d-1|after|-1000.500000|-1000' \
+    'differs|2|1|d-1|after|-1000.500000|-1000.000000' \
     'missing_there|-|2|d-2|change|deposit 9223372036854775807 BTC 2.00000000|-' \
     'missing_there|-|2|d-2|change|deposit external BTC -2.00000000|-' \
     'missing_there|-|3|trade_7|change|trade 1001 USDT -50.000000|-' \

@@ -164,6 +164,18 @@ expect_status 3 settlectl -D damaged verify --seal first.seal --public-key bank.
 expect_equal 'the verdict on damage' "$(grep -n '^NOT' out | cut -d: -f1,2 | xargs)" '1:NOT ok 3:NOT as sealed'
 expect_status 3 settlectl -D damaged seal --key bank.pem --check
 
+# The seal of another journal, and one event alone.
+settlectl -D single init --asset USDT=2:6
+deposit 1 5 | settlectl -D single -q ingest --no-logs
+expect_status 0 settlectl -D single seal --key bank.pem --output single.seal
+grep -q 'sealed 1 new event, 1 in all' err || fail "$(cat err)"
+expect_status 0 settlectl -D single replay --check
+grep -qE '^ok: 1 event, [0-9]+ records, 2 balances in 1 segment; ' out || fail "$(cat out)"
+expect_status 1 settlectl -D bank --json verify --seal single.seal --public-key bank.pem.pub
+expect_equal 'difference' "$(jq -r .seal.difference out)" 'the seal given is of another journal than this one'
+expect_status 1 settlectl -D short --json verify --seal newest.seal --public-key bank.pem.pub
+jq -r .seal.difference out | grep -q ', and the seal given covers it up to' || fail "$(cat out)"
+
 # An empty journal, and none.
 settlectl -D empty init
 expect_status 0 settlectl -D empty seal --key bank.pem

@@ -18,6 +18,7 @@ static void sign_tree_of_one(const uint8_t id[16], const uint8_t root[32], const
 int check_proof_main(int argc, char **argv);
 #define seal checked_seal
 #define main check_proof_main
+#define CHECK_PROOF_VERSION "1.2.3"
 #include "tools/check_proof.c"
 #include "tools/check_proof_leaf.c"
 #undef main
@@ -429,4 +430,10 @@ Test(check_proof, the_exit_statuses_tell_no_from_cannot_tell, CHECKER)
     cr_assert_eq(check_proof_main(4, missing), 2);
     cr_assert_eq(check_proof_main(4, unknown), 2);
     cr_assert_eq(check_proof_main(3, nothing), 2);
+    char help[] = "--help", version[] = "--version", *asked[] = {program, help, NULL},
+         *told[] = {program, version, NULL};
+    cr_assert_eq(check_proof_main(2, asked), 0);
+    cr_assert_eq(check_proof_main(2, told), 0);
+    char *not_alone[] = {program, version, help, NULL};
+    cr_assert_eq(check_proof_main(3, not_alone), 2);
 }

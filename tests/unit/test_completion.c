@@ -87,6 +87,27 @@ Test(completion, a_format_is_one_of_the_commands_own)
     expect_value(NULL, 3, COMPLETE_NOTHING, "");
 }
 
+Test(completion, a_command_tells_its_own_meaning_of_an_option)
+{
+    struct completion c;
+    const struct option *limit = &option_table[2], *output = &option_table[4];
+    const struct command own = {
+        .name = "own",
+        .options = {OPTION_LIMIT, OPTION_OUTPUT},
+        .meanings = {{OPTION_LIMIT, "DIR", "where"}, {OPTION_OUTPUT, NULL, "write"}},
+    };
+    cr_assert_str_eq(option_help(limit, &own), "where");
+    cr_assert_str_eq(option_value(limit, &own), "DIR");
+    completion_of_value(&own, limit, &c);
+    expect_completion(&c, COMPLETE_DIRECTORIES, "DIR", "");
+    cr_assert_str_eq(option_help(output, &own), "write");
+    cr_assert_str_eq(option_value(output, &own), "FILE.svg");
+    cr_assert_str_eq(option_help(limit, &command_table[SHOW]), "so many");
+    cr_assert_str_eq(option_value(limit, &command_table[SHOW]), "N");
+    cr_assert_str_eq(option_help(limit, NULL), "so many");
+    cr_assert_null(option_value(&option_table[1], &own));
+}
+
 Test(completion, arguments_are_counted_and_the_last_may_be_repeated)
 {
     const size_t counts[] = {1, 2, 1, 0, 6};

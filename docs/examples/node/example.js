@@ -7,6 +7,11 @@ const settle = require('./settle.js');
 const ALICE = 1001n, BOB = 1002n;
 
 async function main() {
+  if (process.argv.length !== 3) {
+    console.error(`usage: ${process.argv[1]} DIRECTORY`);
+    process.exitCode = 1;
+    return;
+  }
   const engine = new settle.Engine(process.argv[2], { BTC: [1, 8], USDT: [2, 6] });
   const results = await engine.submit([
     engine.deposit(ALICE, 'USDT', '1000.50', 1733856600000),

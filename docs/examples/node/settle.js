@@ -46,7 +46,7 @@ for (const prototype of [
 class SettleError extends Error {
   constructor(status, error) {
     const end = error.indexOf(0, ERROR_TEXT);
-    super(`${call.status_name(status)}: ${error.toString('utf8', ERROR_TEXT, end)}`);
+    super(error.toString('utf8', ERROR_TEXT, end)); // it is shown behind the name
     this.status = status;
     this.name = call.status_name(status);
     this.index = Number(error.readBigUInt64LE(ERROR_INDEX)); // of a batch

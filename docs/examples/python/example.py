@@ -9,6 +9,9 @@ import settle
 ALICE, BOB = 1001, 1002
 ASSETS = {"BTC": (1, 8), "USDT": (2, 6)}
 
+if len(sys.argv) != 2:
+    sys.exit(f"usage: {sys.argv[0]} DIRECTORY")
+
 with settle.Engine(sys.argv[1], ASSETS) as engine:
     events = [
         engine.deposit(ALICE, "USDT", "1000.50", ts_ms=1733856600000),

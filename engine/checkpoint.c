@@ -15,19 +15,7 @@
 /* Writes what the projection holds; `point` is behind it. */
 static settle_status projection_store(settle *e, const struct journal_point *point, settle_error *error)
 {
-    struct projection *p = &e->projection;
-    struct store_batch batch = {
-        .accounts = &p->accounts,
-        .ids = p->ids,
-        .id_count = p->id_count,
-        .arrivals = p->arrivals,
-        .arrival_count = p->arrival_count,
-        .assets = p->names.assets,
-        .asset_count = p->names.asset_count,
-        .sources = p->names.sources,
-        .source_count = p->names.source_count,
-        .point = *point,
-    };
+    const struct store_batch batch = projection_batch(&e->projection, point);
     return store_apply(e->store, &batch, error);
 }
 

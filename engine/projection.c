@@ -34,6 +34,23 @@ void projection_deinit(struct projection *projection)
     *projection = (struct projection){.mem = NULL};
 }
 
+struct store_batch projection_batch(const struct projection *projection, const struct journal_point *point)
+{
+    const struct projection *p = projection;
+    return (struct store_batch){
+        .accounts = &p->accounts,
+        .ids = p->ids,
+        .id_count = p->id_count,
+        .arrivals = p->arrivals,
+        .arrival_count = p->arrival_count,
+        .assets = p->names.assets,
+        .asset_count = p->names.asset_count,
+        .sources = p->names.sources,
+        .source_count = p->names.source_count,
+        .point = *point,
+    };
+}
+
 void projection_clear(struct projection *projection)
 {
     accounts_clear(&projection->accounts);

@@ -22,6 +22,8 @@ struct projection {
 
 settle_status projection_init(struct projection *projection, const struct mem *mem, bool wants_ids);
 void projection_deinit(struct projection *projection); /* also of a zeroed struct */
+/* What it holds as a batch for the store, with `point` behind it. Borrows from the projection. */
+struct store_batch projection_batch(const struct projection *projection, const struct journal_point *point);
 /* Empties it; accounts and arrays keep their memory. */
 void projection_clear(struct projection *projection);
 

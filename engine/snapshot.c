@@ -138,18 +138,7 @@ static settle_status check_all(struct store *store, struct store_meta *ret_meta,
 static settle_status batch_apply(struct store *store, struct projection *p, const struct journal_point *point,
                                  settle_error *error)
 {
-    const struct store_batch batch = {
-        .accounts = &p->accounts,
-        .ids = p->ids,
-        .id_count = p->id_count,
-        .arrivals = p->arrivals,
-        .arrival_count = p->arrival_count,
-        .assets = p->names.assets,
-        .asset_count = p->names.asset_count,
-        .sources = p->names.sources,
-        .source_count = p->names.source_count,
-        .point = *point,
-    };
+    const struct store_batch batch = projection_batch(p, point);
     settle_status status = store_apply(store, &batch, error);
     projection_clear(p);
     return status;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "query/query.h"
+#include "tests/lib/child.h"
 #include "tests/lib/expect.h"
 #include "tests/lib/journal_builder.h"
 #include "tests/lib/rig.h"
@@ -130,8 +131,7 @@ static bool crash_at(struct scene *scene, command run, uint64_t index, enum trap
 {
     int status;
     tree_copy(scene->rig.data, scene->run);
-    fflush(NULL);
-    pid_t child = fork();
+    pid_t child = child_fork();
     if (child == 0) {
         settle_error error = {0};
         trap_set(&(struct trap){.calls = TRAP_CHANGES, .index = index, .action = action});

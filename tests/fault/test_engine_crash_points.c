@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/lib/child.h"
 #include "tests/lib/expect.h"
 #include "tests/lib/journal_builder.h"
 #include "tests/lib/oracle.h"
@@ -82,8 +83,7 @@ static bool run_to_death(struct scene *scene, const struct trap *trap, uint64_t 
 {
     int told[2], status;
     cr_assert(pipe(told) == 0);
-    fflush(NULL);
-    pid_t child = fork();
+    pid_t child = child_fork();
     if (child == 0) {
         trap_set(trap);
         submit_all(&scene->run, &scene->base, scene->is_async, told[1]);
@@ -103,8 +103,7 @@ static bool run_to_death(struct scene *scene, const struct trap *trap, uint64_t 
 static void recover_and_die(struct rig *rig, uint64_t index)
 {
     int status;
-    fflush(NULL);
-    pid_t child = fork();
+    pid_t child = child_fork();
     if (child == 0) {
         trap_set(&(struct trap){.calls = TRAP_CHANGES, .index = index, .action = TRAP_KILL_SHORT});
         if (rig_try_open(rig) != SETTLE_OK)

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/lib/child.h"
 #include "tests/lib/expect.h"
 #include "tests/lib/journal_builder.h"
 #include "tests/lib/oracle.h"
@@ -136,8 +137,7 @@ static uint64_t run_and_kill(struct rig *rig, struct oracle *oracle, struct stre
 {
     int told[2], status;
     cr_assert(pipe(told) == 0);
-    fflush(NULL);
-    pid_t child = fork();
+    pid_t child = child_fork();
     if (child == 0) {
         close(told[0]);
         child_main(rig, oracle, dice, told[1]);

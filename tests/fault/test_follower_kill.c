@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/lib/child.h"
 #include "tests/lib/expect.h"
 #include "tests/lib/log_scene.h"
 #include "tests/lib/trap.h"
@@ -94,8 +95,7 @@ Test(follower_kill, a_hundred_kills_change_nothing, .init = begin, .fini = end)
     EXPECT_OK(lock_take_at(scene.builder.data_fd, &lock_fd, &test_error)); /* so that the watermark counts */
     for (unsigned i = 0; i < kills; i++) {
         uint64_t stop = now_us() + 200 + stream_random(&scene.builder.stream, i % 4 == 0 ? 40000 : 8000);
-        pid_t child = fork();
-        cr_assert(child >= 0);
+        pid_t child = child_fork();
         if (child == 0)
             child_follow();
         while (now_us() < stop) {
@@ -124,8 +124,7 @@ static void die_at_every_call(enum trap_action action)
     scene.options.rotate_bytes = 15000;
     scene_grow(&scene, 30, 2);
     for (uint64_t index = 1;; index++) {
-        pid_t child = fork();
-        cr_assert(child >= 0);
+        pid_t child = child_fork();
         if (child == 0) {
             scene.options.log = NULL;
             trap_set(&(struct trap){.calls = TRAP_CHANGES, .index = index, .error = EIO, .action = action});
@@ -161,8 +160,7 @@ Test(follower_kill, the_lock_goes_with_the_process, .init = begin, .fini = end)
     scene_grow(&scene, 10, 0);
     int pipe_fds[2];
     cr_assert(pipe(pipe_fds) == 0);
-    pid_t child = fork();
-    cr_assert(child >= 0);
+    pid_t child = child_fork();
     if (child == 0) {
         scene_open(&scene);
         if (write(pipe_fds[1], "x", 1) != 1)

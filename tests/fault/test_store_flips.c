@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "tests/lib/child.h"
 #include "tests/lib/plain.h"
 #include "tests/lib/store_fixture.h"
 
@@ -283,8 +284,7 @@ static void try_flip(size_t bit)
 /* In a process of its own, which tells how far it came. */
 static void try_flips(size_t first, size_t end, size_t every, size_t *at)
 {
-    pid_t child = fork();
-    CHECK(child >= 0);
+    pid_t child = child_fork();
     if (child == 0) {
         for (*at = first; *at < end; *at += every) {
             alarm(CHILD_SECONDS_MAX);

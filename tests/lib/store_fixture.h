@@ -11,11 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "engine/store_tables.h"
 #include "journal/base/file.h"
+#include "tests/lib/child.h"
 #include "tests/lib/tempdir.h"
 
 #define FIXTURE_CHECK(condition)                                                                                       \
@@ -169,34 +169,6 @@ static inline struct version_check fixture_version_in(struct store_snapshot *sna
     struct version_check check = {0};
     FIXTURE_CHECK(store_accounts_walk(snapshot, 0, fixture_check_account, &check, &fixture_error) == SETTLE_OK);
     return check;
-}
-
-/* ---- Another process: the two take turns ------------------------------------------------------------------------------------- */
-
-struct turns {
-    int to_child[2], to_parent[2];
-};
-
-static inline void turns_make(struct turns *turns)
-{
-    FIXTURE_CHECK(pipe(turns->to_child) == 0 && pipe(turns->to_parent) == 0);
-}
-static inline void turn_give(int fds[2])
-{
-    FIXTURE_CHECK(write(fds[1], "x", 1) == 1);
-}
-static inline void turn_take(int fds[2])
-{
-    char byte;
-    FIXTURE_CHECK(read(fds[0], &byte, 1) == 1);
-}
-
-/* Exit status of a child; 256 where a signal ended it. */
-static inline int child_exit(pid_t child)
-{
-    int status;
-    FIXTURE_CHECK(waitpid(child, &status, 0) == child);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 256;
 }
 
 /* ---- The same store, raw --------------------------------------------------------------------------------------------------- */

@@ -24,6 +24,8 @@ mapfile -t product < <(printf '%s\n' "${sources[@]}" | grep -E '^(journal|engine
 mapfile -t library < <(printf '%s\n' "${product[@]}" | grep -v '^tools/')
 mapfile -t not_store < <(printf '%s\n' "${product[@]}" | grep -vxE 'engine/store_env\.h')
 rule 'only the store includes lmdb.h' '#include.*lmdb\.h' "${not_store[@]}"
+mapfile -t forking < <(printf '%s\n' "${sources[@]}" | grep -E '^tests/' | grep -vxE 'tests/lib/child\.c|tests/embed/.*')
+rule 'tests fork by child_fork()' '(^|[^_a-z])v?fork\(\);' "${forking[@]}"
 rule 'the library has no cJSON' '#include.*cJSON' "${library[@]}"
 
 # A source or a test that no list names is not built, and nobody would notice.

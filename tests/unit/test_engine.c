@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/lib/child.h"
 #include "tests/lib/expect.h"
 #include "tests/lib/rig.h"
 #include "tests/lib/tree.h"
@@ -128,7 +129,7 @@ Test(engine, a_second_open_in_another_process_is_busy_until_the_first_dies)
     int ready[2];
     rig_make(&rig);
     cr_assert(pipe(ready) == 0);
-    pid_t child = fork();
+    pid_t child = child_fork();
     if (child == 0) {
         rig_open(&rig);
         (void)!write(ready[1], "x", 1);

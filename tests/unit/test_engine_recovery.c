@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "tests/unit/engine_history.h"
+#include "tests/lib/child.h"
 
 SETTLE_SUITE(engine_recovery);
 
@@ -299,7 +300,7 @@ static void expect_all_persisted(struct rig *rig, uint64_t ts_ms_from, size_t co
 /* A process that submits events one by one and is killed before it records the last ones as PERSISTED. */
 static void submit_and_die(struct rig *rig, size_t count, bool with_checkpoint)
 {
-    pid_t child = fork();
+    pid_t child = child_fork();
     if (child == 0) {
         rig->options.commit_interval_us_max = 60000000; /* PERSISTED only together with the next event */
         rig->options.checkpoint_events_max = with_checkpoint ? 1 : 4194304;

@@ -1,4 +1,5 @@
 /* test_expect.c — the tests' own tools: a leak, a wrong status and a forgotten folder do not pass in silence. */
+#include "tests/lib/child.h"
 #include "tests/lib/expect.h"
 
 #include <signal.h>
@@ -19,8 +20,7 @@ static void *volatile kept;
 /* Status of a child that loses `lost` blocks of memory and then looks for leaks. */
 static int status_of_leaking_child(int lost)
 {
-    pid_t child = fork();
-    cr_assert(child >= 0);
+    pid_t child = child_fork();
     if (child == 0) {
         for (int i = 0; i < lost; i++)
             kept = malloc(1000 + (size_t)i);

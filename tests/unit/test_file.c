@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/lib/child.h"
 #include "tests/lib/expect.h"
 #include "tests/lib/tempdir.h"
 #include "tests/unit/told_calls.h"
@@ -563,8 +564,7 @@ Test(file, the_lock_of_another_process_is_named_and_dies_with_it)
 {
     int ready[2];
     cr_assert_eq(pipe(ready), 0);
-    pid_t child = fork();
-    cr_assert_geq(child, 0);
+    pid_t child = child_fork();
     if (child == 0) {
         int fd;
         char told_parent = lock_take_at(root_fd, &fd, NULL) == SETTLE_OK ? 'y' : 'n';

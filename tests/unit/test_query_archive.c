@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "engine/snapshot.h"
 #include "engine/store.h"
 #include "query/query.h"
+#include "tests/lib/child.h"
 #include "tests/lib/expect.h"
 #include "tests/lib/journal_builder.h"
 #include "tests/lib/rig.h"
@@ -62,24 +62,37 @@ static struct inspect_directory inspect(void)
     return inspected;
 }
 
-/* From another process: an LMDB environment may be opened once in a process, and the engine of the test has it open. */
-static void elsewhere(bool is_restore)
+/*
+ * From another process: an LMDB environment may be opened once in a process, and the engine of the test has it open. The
+ * child archives and restores in turn, as often as it is let.
+ */
+static pid_t elsewhere_begin(struct turns *turns, int rounds)
 {
-    int status = 0;
-    fflush(NULL);
-    pid_t child = fork();
-    if (child == 0) {
-        const struct archive_options options = {.before_seq = UINT64_MAX, .level = 1};
-        struct archive_result result;
-        settle_error error = {0};
-        settle_status done =
-            is_restore ? query_restore(rig.data, &result, &error) : query_archive(rig.data, &options, &result, &error);
-        if (done != SETTLE_OK)
+    turns_make(turns);
+    pid_t child = child_fork();
+    if (child != 0)
+        return child;
+    const struct archive_options options = {.before_seq = UINT64_MAX, .level = 1};
+    struct archive_result result;
+    settle_error error = {0};
+    for (int turn = 0; turn < 2 * rounds; turn++) {
+        turn_take(turns->to_child);
+        settle_status done = turn % 2 == 1 ? query_restore(rig.data, &result, &error)
+                                           : query_archive(rig.data, &options, &result, &error);
+        if (done != SETTLE_OK || result.count <= 3) {
             fprintf(stderr, "%s: %s\n", error.file, error.text);
-        _exit(done == SETTLE_OK && result.count > 3 ? 0 : 1);
+            _exit(1);
+        }
+        archive_result_free(&result);
+        turn_give(turns->to_parent);
     }
-    cr_assert(waitpid(child, &status, 0) == child);
-    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", (unsigned)status);
+    _exit(0);
+}
+
+static void elsewhere(const struct turns *turns)
+{
+    turn_give(turns->to_child);
+    turn_take(turns->to_parent);
 }
 
 /* ---- What is chosen ----------------------------------------------------------------------------------------------- */
@@ -317,19 +330,23 @@ Test(query_archive, verify_without_a_store_compares_the_snapshot, FIXTURE)
 
 Test(query_archive, an_engine_that_runs_reads_what_moves_behind_its_back, FIXTURE)
 {
+    struct turns turns;
+    const int rounds = 3;
+    pid_t child = elsewhere_begin(&turns, rounds);
     rig_open(&rig);
-    for (int round = 0; round < 3; round++) {
-        elsewhere(false);
+    for (int round = 0; round < rounds; round++) {
+        elsewhere(&turns);
         for (uint64_t i = 1; i < EVENTS; i += 37) {
             settle_result repeat = rig_submit(&rig, rig_deposit(1, RIG_USDT, 1, i));
             cr_assert_eq(repeat.outcome, SETTLE_DUPLICATE);
             settle_result conflict = rig_submit(&rig, rig_deposit(1, RIG_USDT, 2, i));
             cr_assert_eq(conflict.outcome, SETTLE_CONFLICT);
         }
-        elsewhere(true);
+        elsewhere(&turns);
         settle_result repeat = rig_submit(&rig, rig_deposit(1, RIG_USDT, 1, 1));
         cr_assert_eq(repeat.outcome, SETTLE_DUPLICATE);
     }
+    cr_assert_eq(child_exit(child), 0);
     rig_close(&rig);
 }
 

@@ -12,6 +12,7 @@
 
 #include "journal/base/bytes.h"
 #include "journal/watermark.h"
+#include "tests/lib/child.h"
 #include "tests/lib/expect.h"
 #include "tests/lib/journal_builder.h"
 #include "tests/lib/journal_files.h"
@@ -36,7 +37,7 @@ static struct child child_start(void (*work)(void))
     int down[2], up[2];
     char byte = 'r';
     cr_assert(pipe(down) == 0 && pipe(up) == 0);
-    struct child child = {fork(), down[1], up[0]};
+    struct child child = {child_fork(), down[1], up[0]};
     cr_assert_geq(child.pid, 0);
     if (child.pid == 0) {
         int lock_fd = -1;

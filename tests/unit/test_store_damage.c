@@ -9,6 +9,7 @@
 
 #include "journal/base/bytes.h"
 #include "journal/base/crc32c.h"
+#include "tests/lib/child.h"
 #include "tests/lib/expect.h"
 #include "tests/lib/store_fixture.h"
 
@@ -487,7 +488,7 @@ static void flip_and_look(struct fixture *f, uint8_t *original, size_t bytes, si
 {
     original[at] ^= (uint8_t)(1u << bit);
     write_file(f, original, bytes);
-    pid_t child = fork();
+    pid_t child = child_fork();
     if (child == 0) {
         expect_no_false_absence(f);
         _exit(0);

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/lib/expect.h"
@@ -66,7 +67,7 @@ Test(store_limits, another_process_sees_whole_batches_while_they_are_written)
     turns_make(&turns);
     fixture_open(&f);
     EXPECT_OK(fixture_apply_version(&f, 1, FEW));
-    pid_t child = fork();
+    pid_t child = child_fork();
     if (child == 0)
         read_until_the_last(&f, &turns);
     turn_take(turns.to_parent);
@@ -87,7 +88,7 @@ Test(store_limits, a_killed_readers_snapshot_does_not_pin_pages)
     for (uint64_t version = 2; version < 6; version++)
         EXPECT_OK(fixture_apply_version(&f, version, 1000));
     uint64_t before = data_bytes(&f);
-    pid_t child = fork();
+    pid_t child = child_fork();
     if (child == 0) {
         f.store = NULL;
         FIXTURE_CHECK(fixture_reopen(&f, false) == SETTLE_OK);
@@ -157,7 +158,7 @@ Test(store_limits, a_reader_follows_when_the_writer_outgrows_its_map)
     turns_make(&turns);
     fixture_open(&f);
     EXPECT_OK(fixture_apply_version(&f, 1, FEW));
-    pid_t child = fork();
+    pid_t child = child_fork();
     if (child == 0)
         read_with_small_map(&f, &turns);
     turn_take(turns.to_parent);
@@ -316,7 +317,7 @@ Test(store_limits, a_checkpoint_leaves_a_file_as_long_as_its_meta_says)
     fixture_open(&f);
     for (uint64_t version = 1; version <= 10; version++)
         EXPECT_OK(fixture_apply_version(&f, version, 1000));
-    pid_t child = fork();
+    pid_t child = child_fork();
     if (child == 0) {
         shorten_the_file(&f);
         _exit(0);
@@ -406,7 +407,7 @@ Test(store_limits, killed_at_any_moment_a_store_holds_a_whole_batch)
     store_close(f.store);
     f.store = NULL;
     for (unsigned round = 0; round < 25; round++) {
-        pid_t child = fork();
+        pid_t child = child_fork();
         if (child == 0) {
             FIXTURE_CHECK(fixture_reopen(&f, true) == SETTLE_OK);
             turn_give(turns.to_parent);

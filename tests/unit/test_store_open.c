@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/lib/child.h"
 #include "tests/lib/expect.h"
 #include "tests/lib/store_fixture.h"
 
@@ -89,7 +90,7 @@ Test(store_open, a_short_lock_file_is_added_to_and_not_written_over)
     /* As a reader in another process: it holds LMDB's lock and has its table in the file. */
     struct turns turns;
     turns_make(&turns);
-    pid_t child = fork();
+    pid_t child = child_fork();
     if (child == 0) {
         FIXTURE_CHECK(fixture_reopen(&f, false) == SETTLE_OK);
         struct store_snapshot *snapshot = fixture_snapshot(f.store);
@@ -301,7 +302,7 @@ static void read_only_directory(bool with_writer)
     EXPECT_OK(lock_take_at(f.fd, &lock_fd, &test_error));
     if (!with_writer)
         file_close(lock_fd);
-    pid_t child = fork();
+    pid_t child = child_fork();
     if (child == 0) {
         enter_read_only_directory(&f);
         settle_status status = read_all(&f, &count);
@@ -334,7 +335,7 @@ Test(store_open, a_read_only_mount_can_be_read)
     EXPECT_OK(fixture_apply_version(&f, 1, EVERYONE));
     store_close(f.store);
     f.store = NULL;
-    pid_t child = fork();
+    pid_t child = child_fork();
     if (child == 0) {
         if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
             mount(f.path, f.path, NULL, MS_BIND, NULL) != 0 ||
@@ -383,7 +384,7 @@ Test(store_open, without_a_lock_file_a_reader_notices_when_a_writer_overtakes_it
     store_close(f.store);
     f.store = NULL;
     cr_assert_eq(unlinkat(f.fd, "store/lock.mdb", 0), 0);
-    pid_t child = fork();
+    pid_t child = child_fork();
     if (child == 0)
         read_unlocked(&f, &turns);
     turn_take(turns.to_parent);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "engine/engine.h"
+#include "tests/lib/child.h"
 #include "tests/lib/expect.h"
 #include "tests/lib/journal_builder.h"
 #include "tests/lib/oracle.h"
@@ -278,8 +279,7 @@ Test(view, a_view_beside_a_writer_is_one_moment_of_what_is_durable)
     struct view view = {0};
     make_directory(&rig, &oracle, 100, 20);
     cr_assert(pipe(to_child) == 0 && pipe(to_parent) == 0);
-    fflush(NULL);
-    pid_t child = fork();
+    pid_t child = child_fork();
     if (child == 0) {
         rig.options.checkpoint_events_max = 10;
         open_engine(&rig);

@@ -9,6 +9,7 @@
  *
  * The whole batch may run a second time from the beginning (the map had to grow), so nothing here changes it.
  */
+#include "engine/store_ids.h"
 #include "engine/store_sort.h"
 #include "engine/store_tables.h"
 
@@ -21,11 +22,11 @@ enum { PREFETCH = 8 }; /* sorted by key they are anywhere in memory */
 struct plan {
     const struct store_batch *batch;
     const struct mem *mem;
-    size_t account_count;
+    size_t account_count, natural_count;
     struct store_sort_item *accounts, *ids, *arrivals, *spare;
 };
 
-static settle_status fail_history(settle_error *error, uint64_t seq, const char *what)
+settle_status store_fail_history(settle_error *error, uint64_t seq, const char *what)
 {
     return fail_at(error, SETTLE_E_CORRUPT, STORE_DATA_FILE, 0, seq, "store and journal do not fit together: %s", what);
 }
@@ -51,32 +52,9 @@ static settle_status put_account(struct store_writer *writer, const struct accou
     if (fault)
         return store_fail_entry(error, fault);
     if (before.version > account->version)
-        return fail_history(error, account->last_seq, "an account in the store is newer");
+        return store_fail_history(error, account->last_seq, "an account in the store is newer");
     meta->account_digest += store_entry_digest(value) - store_entry_digest(old);
     return store_writer_replace(writer, STORE_ACCOUNTS, key, value, error);
-}
-
-static settle_status put_id(struct store_writer *writer, const struct store_id *id, struct store_meta *meta,
-                            settle_error *error)
-{
-    uint8_t key_bytes[STORE_ID_KEY_BYTES_MAX], value_bytes[STORE_ID_VALUE_BYTES];
-    struct store_bytes key = {key_bytes, store_id_encode(id, key_bytes, value_bytes)};
-    struct store_bytes value = {value_bytes, sizeof(value_bytes)}, old;
-    settle_status status = store_writer_add(writer, store_id_table(&id->key), key, value, &old, error);
-    if (status != SETTLE_OK)
-        return status;
-    if (old.at) {
-        struct store_id before;
-        const char *fault = store_id_decode(key, old, &before);
-        if (fault)
-            return store_fail_entry(error, fault);
-        return before.position == id->position ? SETTLE_OK
-                                               : fail_history(error, 0, "an event id is taken by another event");
-    }
-    meta->id_count++;
-    meta->id_digest += store_entry_digest(value);
-    id_bounds_add(&meta->bounds, &id->key);
-    return SETTLE_OK;
 }
 
 /* ---- The rest ----------------------------------------------------------------------------------------------------------- */
@@ -102,7 +80,7 @@ static settle_status put_asset(struct store_writer *writer, const settle_asset *
     if (fault)
         return store_fail_entry(error, fault);
     bool same = before.scale == asset->scale && strcmp(before.symbol, asset->symbol) == 0;
-    return same ? SETTLE_OK : fail_history(error, 0, "an asset was declared with other values");
+    return same ? SETTLE_OK : store_fail_history(error, 0, "an asset was declared with other values");
 }
 
 static settle_status put_source(struct store_writer *writer, const struct source_entry *source, settle_error *error)
@@ -159,11 +137,11 @@ static settle_status write_batch(struct store_writer *writer, const void *contex
             __builtin_prefetch(plan->accounts[i + PREFETCH].element);
         status = put_account(writer, plan->accounts[i].element, &meta, error);
     }
-    for (size_t i = 0; i < batch->id_count && status == SETTLE_OK; i++) {
-        if (batch->id_count - i > PREFETCH)
-            __builtin_prefetch(plan->ids[i + PREFETCH].element);
-        status = put_id(writer, plan->ids[i].element, &meta, error);
-    }
+    if (status == SETTLE_OK)
+        status = store_put_ids(writer, STORE_NATURAL_IDS, plan->ids, plan->natural_count, &meta, error);
+    if (status == SETTLE_OK)
+        status = store_put_ids(writer, STORE_TEXT_IDS, plan->ids + plan->natural_count,
+                               batch->id_count - plan->natural_count, &meta, error);
     for (size_t i = 0; i < batch->arrival_count && status == SETTLE_OK; i++)
         status = put_arrival(writer, plan->arrivals[i].element, error);
     for (size_t i = 0; i < batch->asset_count && status == SETTLE_OK; i++)
@@ -223,6 +201,7 @@ static void plan_sort(struct plan *plan)
     }
     for (size_t i = 0; i < batch->id_count; i++)
         plan->ids[i].prefix = store_id_sort_prefix(plan->ids[i].element, i < natural ? 0 : shared);
+    plan->natural_count = natural;
     store_sort(plan->ids, plan->spare, natural, store_id_sort_compare);
     store_sort(plan->ids + text, plan->spare, batch->id_count - text, store_id_sort_compare);
     for (size_t i = 0; i < batch->arrival_count; i++)

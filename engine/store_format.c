@@ -8,10 +8,7 @@
  *   accounts  key   00 user u64 · 08 asset u32                                                              (12 bytes)
  *             value 00 available i128 · 16 held i128 · 32 version u64 · 40 last seq u64 · 48 last position u64 ·
  *                   56 crc u32                                                                              (60)
- *   natural_ids  key   00 0x01 · 01 ts_ms u64 · 09 type u8 · 10 user u64 · 18 asset u32                      (22)
- *   text_ids  key   00 0x02 · 01 the id's 1–64 bytes: all that are not natural
- *   both
- *             value 00 position u64 · 08 crc u32                                                            (12)
+ *   natural_ids, text_ids: blocks of ids (store_block.c)
  *   arrivals  key   00 position of the first arrival u64 · 08 position of this one u64                      (16)
  *             value 00 crc u32                                                                              (4)
  *   assets    key   00 id u32                                                                               (4)
@@ -26,7 +23,8 @@
  *                   104 greatest natural ts_ms u64 · 112 greatest other id, zero padded to 64 bytes · 176 crc u32 (180)
  *
  * The digest of a table is the sum mod 2^64 of its entries' digests: it tells a lost entry, one too many, and an old one in the
- * place of a newer. An entry's is the splitmix64 finaliser over the value's first 8 bytes and the CRC, which covers all.
+ * place of a newer. An entry's is the splitmix64 finaliser over the value's first 8 bytes and the CRC, which covers all. An id
+ * counts as an entry of its key in the table with its position (u64) for a value.
  */
 #include "engine/store_format.h"
 
@@ -54,7 +52,7 @@ static uint32_t entry_crc(struct store_bytes key, struct store_bytes value)
     return crc32c(crc32c(0, key.at, key.count), value.at, value.count - STORE_CRC_BYTES);
 }
 
-static void seal(const uint8_t *key, size_t key_bytes, uint8_t *value, size_t value_bytes)
+void store_entry_seal(const uint8_t *key, size_t key_bytes, uint8_t *value, size_t value_bytes)
 {
     struct store_bytes k = {key, key_bytes}, v = {value, value_bytes};
     put_u32(value + value_bytes - STORE_CRC_BYTES, entry_crc(k, v));
@@ -108,11 +106,16 @@ static uint64_t digest_bytes(uint64_t digest, const void *bytes, size_t count)
     return mix(digest ^ get_u64(last));
 }
 
+static uint64_t digest_of(uint64_t first, uint32_t crc)
+{
+    return mix(first ^ mix(UINT64_C(0x9e3779b97f4a7c15) + crc));
+}
+
 uint64_t store_entry_digest(struct store_bytes value)
 {
     assert(value.count >= 8 + STORE_CRC_BYTES);
     const uint8_t *at = value.at;
-    return mix(get_u64(at) ^ mix(UINT64_C(0x9e3779b97f4a7c15) + get_u32(at + value.count - STORE_CRC_BYTES)));
+    return digest_of(get_u64(at), get_u32(at + value.count - STORE_CRC_BYTES));
 }
 
 /* ---- Accounts --------------------------------------------------------------------------------------------------------- */
@@ -133,7 +136,7 @@ void store_account_encode(const struct account *account, uint8_t ret_key[STORE_A
     put_u64(ret_value + 32, account->version);
     put_u64(ret_value + 40, account->last_seq);
     put_u64(ret_value + 48, account->last_position);
-    seal(ret_key, STORE_ACCOUNT_KEY_BYTES, ret_value, STORE_ACCOUNT_VALUE_BYTES);
+    store_entry_seal(ret_key, STORE_ACCOUNT_KEY_BYTES, ret_value, STORE_ACCOUNT_VALUE_BYTES);
 }
 
 const char *store_account_decode(struct store_bytes key, struct store_bytes value, struct account *ret_account)
@@ -180,58 +183,18 @@ size_t store_id_key(const struct event_key *key, uint8_t ret_key[STORE_ID_KEY_BY
     return STORE_NATURAL_KEY_BYTES;
 }
 
-size_t store_id_encode(const struct store_id *id, uint8_t ret_key[STORE_ID_KEY_BYTES_MAX],
-                       uint8_t ret_value[STORE_ID_VALUE_BYTES])
+uint64_t store_id_key_digest(struct store_bytes key, uint64_t position)
 {
-    assert(id->position != 0);
-    size_t key_bytes = store_id_key(&id->key, ret_key);
-    put_u64(ret_value, id->position);
-    seal(ret_key, key_bytes, ret_value, STORE_ID_VALUE_BYTES);
-    return key_bytes;
-}
-
-static const char *id_key_fault(struct store_bytes key)
-{
-    const uint8_t *k = key.at;
-    if (key.count < 2 || key.count > STORE_ID_KEY_BYTES_MAX)
-        return "an event id has an impossible length";
-    if (k[0] == KEY_TEXT)
-        return NULL;
-    if (k[0] != KEY_NATURAL || key.count != STORE_NATURAL_KEY_BYTES)
-        return "an event id is of no known kind";
-    return k[9] == SETTLE_DEPOSIT || k[9] == SETTLE_WITHDRAWAL ? NULL : "a natural event id has an unknown type";
-}
-
-const char *store_id_decode(struct store_bytes key, struct store_bytes value, struct store_id *ret_id)
-{
-    const char *fault = id_key_fault(key);
-    if (!fault)
-        fault = entry_fault(key, key.count, value, STORE_ID_VALUE_BYTES);
-    if (fault)
-        return fault;
-    const uint8_t *k = key.at;
-    uint64_t position = get_u64(value.at);
-    if (position == 0)
-        return "an event id has no position";
-    *ret_id = (struct store_id){.position = position};
-    ret_id->key.is_natural = k[0] == KEY_NATURAL;
-    if (ret_id->key.is_natural) {
-        ret_id->key.ts_ms = get_be64(k + 1);
-        ret_id->key.type = k[9];
-        ret_id->key.user = get_be64(k + 10);
-        ret_id->key.asset = get_be32(k + 18);
-    } else {
-        ret_id->key.text_bytes = key.count - 1;
-        memcpy(ret_id->key.text, k + 1, key.count - 1);
-    }
-    return NULL;
+    uint8_t entry[STORE_ID_KEY_BYTES_MAX + 8];
+    memcpy(entry, key.at, key.count);
+    put_u64(entry + key.count, position);
+    return digest_of(position, crc32c(0, entry, key.count + 8));
 }
 
 uint64_t store_id_digest(const struct store_id *id)
 {
-    uint8_t key[STORE_ID_KEY_BYTES_MAX], value[STORE_ID_VALUE_BYTES];
-    store_id_encode(id, key, value);
-    return store_entry_digest((struct store_bytes){value, sizeof(value)});
+    uint8_t key[STORE_ID_KEY_BYTES_MAX];
+    return store_id_key_digest((struct store_bytes){key, store_id_key(&id->key, key)}, id->position);
 }
 
 /* ---- Bounds ----------------------------------------------------------------------------------------------------------- */
@@ -278,7 +241,7 @@ void store_arrival_encode(const struct store_arrival *arrival, uint8_t ret_key[S
 {
     assert(arrival->first_position != 0 && arrival->position > arrival->first_position);
     store_arrival_key(arrival->first_position, arrival->position, ret_key);
-    seal(ret_key, STORE_ARRIVAL_KEY_BYTES, ret_value, STORE_ARRIVAL_VALUE_BYTES);
+    store_entry_seal(ret_key, STORE_ARRIVAL_KEY_BYTES, ret_value, STORE_ARRIVAL_VALUE_BYTES);
 }
 
 const char *store_arrival_decode(struct store_bytes key, struct store_bytes value, struct store_arrival *ret_arrival)
@@ -303,7 +266,7 @@ void store_asset_encode(const settle_asset *asset, uint8_t ret_key[STORE_ASSET_K
     memset(ret_value, 0, STORE_ASSET_VALUE_BYTES);
     ret_value[0] = asset->scale;
     memcpy(ret_value + 1, asset->symbol, symbol_bytes);
-    seal(ret_key, STORE_ASSET_KEY_BYTES, ret_value, STORE_ASSET_VALUE_BYTES);
+    store_entry_seal(ret_key, STORE_ASSET_KEY_BYTES, ret_value, STORE_ASSET_VALUE_BYTES);
 }
 
 const char *store_asset_decode(struct store_bytes key, struct store_bytes value, settle_asset *ret_asset)
@@ -349,7 +312,7 @@ size_t store_source_encode(const struct source_entry *entry, uint8_t ret_key[STO
         value_bytes += entry->name_bytes;
     }
     value_bytes += STORE_CRC_BYTES;
-    seal(ret_key, key_bytes, ret_value, value_bytes);
+    store_entry_seal(ret_key, key_bytes, ret_value, value_bytes);
     *ret_value_bytes = value_bytes;
     return key_bytes;
 }
@@ -412,7 +375,7 @@ void store_meta_encode(const struct store_meta *meta, uint8_t ret_value[STORE_ME
     put_u64(ret_value + 96, meta->id_digest);
     put_u64(ret_value + 104, meta->bounds.natural_ts_ms);
     memcpy(ret_value + 112, meta->bounds.text, sizeof(meta->bounds.text));
-    seal((const uint8_t *)STORE_META_KEY, strlen(STORE_META_KEY), ret_value, STORE_META_VALUE_BYTES);
+    store_entry_seal((const uint8_t *)STORE_META_KEY, strlen(STORE_META_KEY), ret_value, STORE_META_VALUE_BYTES);
 }
 
 const char *store_meta_decode(struct store_bytes value, struct store_meta *ret_meta)
@@ -450,7 +413,7 @@ bool store_key_is_of(enum store_table table, struct store_bytes key)
     switch (table) {
     case STORE_ACCOUNTS: return key.count == STORE_ACCOUNT_KEY_BYTES;
     case STORE_NATURAL_IDS: return key.count == STORE_NATURAL_KEY_BYTES && kind == KEY_NATURAL;
-    case STORE_TEXT_IDS: return key.count >= 2 && key.count <= STORE_ID_KEY_BYTES_MAX && kind == KEY_TEXT;
+    case STORE_TEXT_IDS: return key.count >= 1 && key.count <= STORE_ID_KEY_BYTES_MAX && kind == KEY_TEXT;
     case STORE_ARRIVALS: return key.count == STORE_ARRIVAL_KEY_BYTES;
     case STORE_ASSETS: return key.count == STORE_ASSET_KEY_BYTES;
     case STORE_SOURCES: return key.count >= 2 && (kind == NAME_SHORT || kind == NAME_LONG);
@@ -462,8 +425,8 @@ bool store_key_is_of(enum store_table table, struct store_bytes key)
 bool store_entry_is_of(enum store_table table, const struct store_entry *entry)
 {
     static const size_t bytes[STORE_TABLE_COUNT] = {
-        [STORE_ACCOUNTS] = STORE_ACCOUNT_VALUE_BYTES, [STORE_NATURAL_IDS] = STORE_ID_VALUE_BYTES,
-        [STORE_TEXT_IDS] = STORE_ID_VALUE_BYTES,      [STORE_ARRIVALS] = STORE_ARRIVAL_VALUE_BYTES,
+        [STORE_ACCOUNTS] = STORE_ACCOUNT_VALUE_BYTES, [STORE_NATURAL_IDS] = STORE_BLOCK_BYTES,
+        [STORE_TEXT_IDS] = STORE_BLOCK_BYTES,      [STORE_ARRIVALS] = STORE_ARRIVAL_VALUE_BYTES,
         [STORE_ASSETS] = STORE_ASSET_VALUE_BYTES,     [STORE_META] = STORE_META_VALUE_BYTES,
     };
     const size_t count = entry->value.count;

@@ -9,7 +9,7 @@
 
 #include "engine/store.h"
 
-#define STORE_FORMAT_VERSION 2u
+#define STORE_FORMAT_VERSION 3u
 
 enum store_table {
     STORE_ACCOUNTS,
@@ -30,7 +30,7 @@ enum {
 
     STORE_NATURAL_KEY_BYTES = 22,
     STORE_ID_KEY_BYTES_MAX = 1 + SETTLE_EVENT_ID_BYTES_MAX,
-    STORE_ID_VALUE_BYTES = 12,
+    STORE_BLOCK_BYTES = 1960, /* of ids: store_block.h */
 
     STORE_ARRIVAL_KEY_BYTES = 16,
     STORE_ARRIVAL_VALUE_BYTES = 4,
@@ -60,10 +60,8 @@ void store_account_encode(const struct account *account, uint8_t ret_key[STORE_A
 const char *store_account_decode(struct store_bytes key, struct store_bytes value, struct account *ret_account);
 
 /* Keys return their length. */
+/* Of an id, as the keys of its table's blocks. */
 size_t store_id_key(const struct event_key *key, uint8_t ret_key[STORE_ID_KEY_BYTES_MAX]);
-size_t store_id_encode(const struct store_id *id, uint8_t ret_key[STORE_ID_KEY_BYTES_MAX],
-                       uint8_t ret_value[STORE_ID_VALUE_BYTES]);
-const char *store_id_decode(struct store_bytes key, struct store_bytes value, struct store_id *ret_id);
 
 void store_arrival_key(uint64_t first_position, uint64_t position, uint8_t ret_key[STORE_ARRIVAL_KEY_BYTES]);
 void store_arrival_encode(const struct store_arrival *arrival, uint8_t ret_key[STORE_ARRIVAL_KEY_BYTES],
@@ -91,12 +89,14 @@ bool store_entry_is_of(enum store_table table, const struct store_entry *entry);
 
 /* The order of keys: < 0, 0, > 0. */
 int store_key_order(struct store_bytes a, struct store_bytes b);
-/* Whether the value's CRC fits, whatever the table. */
+/* The value's CRC, at its end, whatever the table; and whether it fits. */
+void store_entry_seal(const uint8_t *key, size_t key_bytes, uint8_t *value, size_t value_bytes);
 bool store_entry_is_sealed(const struct store_entry *entry);
 
-/* What one sealed entry of accounts or ids adds to its digest in store_meta. */
+/* What an account, an id add to their digest in store_meta; store_entry_digest(): an account's sealed value. */
 uint64_t store_entry_digest(struct store_bytes value);
 uint64_t store_account_digest(const struct account *account);
 uint64_t store_id_digest(const struct store_id *id);
+uint64_t store_id_key_digest(struct store_bytes key, uint64_t position); /* of an id with this key */
 
 #endif

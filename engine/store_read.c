@@ -3,6 +3,7 @@
  * is also held against the counts and digests in meta, which finds what no single entry can show: one that is missing, or
  * an older version of one.
  */
+#include "engine/store_block.h"
 #include "engine/store_tables.h"
 
 #include <assert.h>
@@ -49,15 +50,19 @@ settle_status store_id_get(struct store_snapshot *snapshot, const struct event_k
                            settle_error *error)
 {
     uint8_t bytes[STORE_ID_KEY_BYTES_MAX];
-    struct store_bytes k = {bytes, store_id_key(key, bytes)}, value;
-    settle_status status = get(snapshot, store_id_table(key), k, &value, error);
-    if (status != SETTLE_OK)
-        return status;
-    struct store_id id;
-    const char *fault = store_id_decode(k, value, &id);
+    struct store_bytes k = {bytes, store_id_key(key, bytes)};
+    struct store_entry block;
+    settle_status status = store_table_floor(snapshot, store_id_table(key), k, &block, error);
+    if (status != SETTLE_OK || !block.key.at)
+        return status == SETTLE_OK ? SETTLE_E_NOT_FOUND : status; /* asked often: no sentence is made up */
+    struct store_block_cursor cursor;
+    const char *fault = store_block_begin(block.key, block.value, &cursor);
     if (fault)
         return store_fail_entry(error, fault);
-    *ret_position = id.position;
+    const uint64_t position = store_block_find(&cursor, (struct store_bytes){bytes + 1, k.count - 1});
+    if (position == 0)
+        return SETTLE_E_NOT_FOUND;
+    *ret_position = position;
     return SETTLE_OK;
 }
 
@@ -110,6 +115,8 @@ struct walk {
     struct store_bytes previous; /* key; the next must be greater */
     uint64_t only;               /* accounts: of this user, 0 = all; arrivals: of this first position */
     uint64_t count, digest;
+    enum store_table table;     /* ids */
+    struct store_bytes last_id; /* of the block before */
 };
 
 /* Keys that do not ascend come of a damaged tree; besides, a walk along them need not end. */
@@ -176,25 +183,41 @@ settle_status store_accounts_walk(struct store_snapshot *snapshot, uint64_t user
     return check_totals(&walk, meta.account_count, meta.account_digest, "accounts", error);
 }
 
-static settle_status visit_id(struct walk *walk, struct store_entry entry, bool *stop, settle_error *error)
+/* All ids of a block, which must come before the next block's key. */
+static settle_status visit_block(struct walk *walk, struct store_entry entry, bool *stop, settle_error *error)
 {
     (void)stop;
-    struct store_id id;
-    const char *fault = store_id_decode(entry.key, entry.value, &id);
+    struct store_block_cursor cursor;
+    struct store_block_id in_block;
+    const struct store_bytes first = {(const uint8_t *)entry.key.at + 1, entry.key.count - 1};
+    const char *fault = store_block_open(entry.key, entry.value, &cursor);
+    if (!fault && walk->last_id.at && store_key_order(walk->last_id, first) >= 0)
+        fault = "a block holds event ids that belong to the next";
     if (fault)
         return store_fail_entry(error, fault);
-    walk->count++;
-    walk->digest += store_entry_digest(entry.value);
-    return walk->visit.id(walk->context, &id, error);
+    settle_status status = SETTLE_OK;
+    while (status == SETTLE_OK && store_block_next(&cursor, &in_block)) {
+        struct store_id id;
+        fault = store_block_id_decode(walk->table, &in_block, &id);
+        if (fault)
+            return store_fail_entry(error, fault);
+        walk->count++;
+        walk->digest += store_id_digest(&id);
+        walk->last_id = in_block.tail;
+        status = walk->visit.id(walk->context, &id, error);
+    }
+    return status;
 }
 
 settle_status store_ids_walk(struct store_snapshot *snapshot, store_visit_id visit, void *context, settle_error *error)
 {
-    struct walk walk = {.entry = visit_id, .visit.id = visit, .context = context};
+    struct walk walk = {.entry = visit_block, .visit.id = visit, .context = context, .table = STORE_NATURAL_IDS};
     struct store_meta meta;
     settle_status status = store_meta_get(snapshot, &meta, error);
     if (status == SETTLE_OK)
         status = scan(snapshot, STORE_NATURAL_IDS, everything, &walk, error);
+    walk.table = STORE_TEXT_IDS;
+    walk.last_id = everything;
     if (status == SETTLE_OK)
         status = scan(snapshot, STORE_TEXT_IDS, everything, &walk, error);
     if (status != SETTLE_OK)

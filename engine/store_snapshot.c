@@ -152,6 +152,20 @@ settle_status store_table_find(struct store_snapshot *snapshot, enum store_table
     return status;
 }
 
+settle_status store_table_floor(struct store_snapshot *snapshot, enum store_table table, struct store_bytes key,
+                                struct store_entry *ret_entry, settle_error *error)
+{
+    assert(snapshot->is_active);
+    struct store_entry entry;
+    struct store_bytes next;
+    settle_status status = store_view_floor(&snapshot->view, table, key, &entry, &next, error);
+    if (snapshot_is_overtaken(snapshot))
+        return fail_unlocked(error);
+    if (status == SETTLE_OK)
+        *ret_entry = entry;
+    return status;
+}
+
 settle_status store_table_scan(struct store_snapshot *snapshot, enum store_table table, struct store_bytes from,
                                store_visit_entry visit, void *context, settle_error *error)
 {

@@ -55,6 +55,8 @@ settle_status store_tables_open(const struct store_tables_options *options, cons
 
 /* SETTLE_E_CORRUPT, with the sentence of a decoder. */
 settle_status store_fail_entry(settle_error *error, const char *fault);
+/* SETTLE_E_CORRUPT: store and journal are not of one history. store_apply.c */
+settle_status store_fail_history(settle_error *error, uint64_t seq, const char *what);
 const struct mem *store_mem(const struct store *store);
 
 /* ---- Reading: what is found is borrowed from the snapshot until it rests --------------------------------------------- */
@@ -62,6 +64,9 @@ const struct mem *store_mem(const struct store *store);
 /* {NULL, 0}: the key has no entry, for certain: the leaf where it would stand is proved (store_view.h). */
 settle_status store_table_find(struct store_snapshot *snapshot, enum store_table table, struct store_bytes key,
                                struct store_bytes *ret_value, settle_error *error);
+/* The entry with the greatest key that is not greater; {{NULL, 0}}: the table is empty. For certain, as above. */
+settle_status store_table_floor(struct store_snapshot *snapshot, enum store_table table, struct store_bytes key,
+                                struct store_entry *ret_entry, settle_error *error);
 /* Visits the entries from key `from` on ({NULL, 0}: all), in the order of the tree, until the visitor sets *stop or fails. */
 typedef settle_status (*store_visit_entry)(void *context, struct store_entry entry, bool *stop, settle_error *error);
 settle_status store_table_scan(struct store_snapshot *snapshot, enum store_table table, struct store_bytes from,
@@ -79,6 +84,10 @@ settle_status store_transact(struct store *store, store_write write, const void 
 /* Fast for keys in ascending order. *ret_value is {NULL, 0} when there is no entry; else it is good until the next write. */
 settle_status store_writer_get(struct store_writer *writer, enum store_table table, struct store_bytes key,
                                struct store_bytes *ret_value, settle_error *error);
+/* The entry with the greatest key that is not greater, and the key of the next one ({NULL, 0}: none), both as the commit before
+ * left them. {{NULL, 0}}: the table was empty. A table that is asked so has an entry before all keys. */
+settle_status store_writer_floor(struct store_writer *writer, enum store_table table, struct store_bytes key,
+                                 struct store_entry *ret_entry, struct store_bytes *ret_next, settle_error *error);
 /* Over the entry that store_writer_get() has just found in this table; with a value of the same length. */
 settle_status store_writer_replace(struct store_writer *writer, enum store_table table, struct store_bytes key,
                                    struct store_bytes value, settle_error *error);

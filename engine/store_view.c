@@ -322,6 +322,35 @@ settle_status store_view_find(struct store_view *view, enum store_table table, s
     return SETTLE_OK;
 }
 
+settle_status store_view_floor(struct store_view *view, enum store_table table, struct store_bytes key,
+                               struct store_entry *ret_entry, struct store_bytes *ret_next, settle_error *error)
+{
+    struct store_path path;
+    *ret_entry = (struct store_entry){no_bytes, no_bytes};
+    *ret_next = no_bytes;
+    settle_status status = store_view_seek(view, table, key, &path, error);
+    if (status != SETTLE_OK || path.is_end)
+        return status;
+    const unsigned leaf = view->tables[table].depth - 1, count = path.at[leaf].count;
+    const uint8_t *page = path.at[leaf].page;
+    unsigned *index = &path.at[leaf].index;
+    if (*index == count || store_key_order(key_at(page, *index), key) != 0) {
+        if (*index == 0) /* only on the first leaf: others begin with their parents' key */
+            return fail_page(error, "its first entry is not before all others", native_u64(page + PAGE_NUMBER));
+        (*index)--;
+    }
+    const struct store_entry floor = entry_at(view, page, *index);
+    struct store_entry next = {no_bytes, no_bytes};
+    status = store_view_next(view, &path, error); /* where the leaf ends this is also its confirmation */
+    if (status == SETTLE_OK)
+        status = store_view_entry(view, &path, &next, error);
+    if (status != SETTLE_OK)
+        return status;
+    *ret_entry = floor;
+    *ret_next = next.key;
+    return SETTLE_OK;
+}
+
 /* ---- For a writer -------------------------------------------------------------------------------------------------------- */
 
 settle_status store_view_prove(struct store_view *view, enum store_table table, struct store_bytes key,

@@ -86,6 +86,11 @@ settle_status store_view_next(struct store_view *view, struct store_path *path, 
 settle_status store_view_find(struct store_view *view, enum store_table table, struct store_bytes key,
                               struct store_bytes *ret_value, settle_error *error);
 
+/* The entry with the greatest key that is not greater, and the key of the next one ({NULL, 0}: none). {{NULL, 0}}: the table is
+ * empty. For a table whose first entry is before all keys that are asked for; SETTLE_E_CORRUPT where it is not. */
+settle_status store_view_floor(struct store_view *view, enum store_table table, struct store_bytes key,
+                               struct store_entry *ret_entry, struct store_bytes *ret_next, settle_error *error);
+
 /* Keys that belong on a leaf for certain: from `first` to before `end`; {NULL, 0}: no bound. */
 struct store_range {
     bool is_known;

@@ -102,6 +102,12 @@ settle_status store_writer_get(struct store_writer *writer, enum store_table tab
     return SETTLE_OK;
 }
 
+settle_status store_writer_floor(struct store_writer *writer, enum store_table table, struct store_bytes key,
+                                 struct store_entry *ret_entry, struct store_bytes *ret_next, settle_error *error)
+{
+    return store_view_floor(&writer->store->written, table, key, ret_entry, ret_next, error);
+}
+
 static settle_status writer_put(struct store_writer *writer, enum store_table table, struct store_bytes key,
                                 struct store_bytes value, unsigned flag, struct store_bytes *ret_existing,
                                 settle_error *error)

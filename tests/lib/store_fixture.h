@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/store_block.h"
 #include "engine/store_tables.h"
 #include "journal/base/file.h"
 #include "tests/lib/child.h"
@@ -228,6 +229,19 @@ static inline void raw_put(const struct fixture *fixture, enum store_table table
     raw_begin(&raw, fixture);
     FIXTURE_CHECK(mdb_put(raw.txn, raw.tables[table], &k, &v, 0) == 0);
     raw_commit(&raw);
+}
+
+/* A table's first block, with this id alone. */
+static inline void raw_put_block(const struct fixture *fixture, const struct store_id *id)
+{
+    uint8_t least[STORE_ID_KEY_BYTES_MAX], key[STORE_ID_KEY_BYTES_MAX];
+    struct store_block_builder block;
+    const enum store_table table = store_id_table(&id->key);
+    const size_t bytes = store_id_key(&id->key, key);
+    store_block_build(&block, (struct store_bytes){least, store_block_least_key(table, least)});
+    store_block_add(&block, &(struct store_block_id){{key + 1, bytes - 1}, id->position});
+    struct store_entry entry = store_block_seal(&block);
+    raw_put(fixture, table, entry.key.at, entry.key.count, entry.value.at, entry.value.count);
 }
 
 static inline void raw_delete(const struct fixture *fixture, enum store_table table, const void *key, size_t key_bytes)

@@ -71,25 +71,19 @@ Test(store_format, an_account_has_these_bytes)
                "826db65d");
 }
 
-Test(store_format, event_ids_have_these_bytes)
+Test(store_format, keys_of_event_ids_have_these_bytes)
 {
-    uint8_t key[STORE_ID_KEY_BYTES_MAX], value[STORE_ID_VALUE_BYTES];
+    uint8_t key[STORE_ID_KEY_BYTES_MAX];
     struct store_id id = natural(0x0001020304050607, 0x1112131415161718, 0x2a2b2c2d, 0x3132333435363738);
-    expect_hex(key, store_id_encode(&id, key, value),
+    expect_hex(key, store_id_key(&id.key, key),
                "010001020304050607"
                "02"
                "1112131415161718"
                "2a2b2c2d");
-    expect_hex(value, sizeof(value),
-               "3837363534333231"
-               "5b59a6ad");
     id = text("trade_T-1", 5);
-    expect_hex(key, store_id_encode(&id, key, value),
+    expect_hex(key, store_id_key(&id.key, key),
                "02"
                "74726164655f542d31");
-    expect_hex(value, sizeof(value),
-               "0500000000000000"
-               "4d69a973");
 }
 
 Test(store_format, arrivals_and_assets_have_these_bytes)
@@ -136,7 +130,7 @@ Test(store_format, meta_has_these_bytes)
     uint8_t value[STORE_META_VALUE_BYTES];
     store_meta_encode(&sample_meta, value);
     expect_hex(value, sizeof(value),
-               "02000000"
+               "03000000"
                "00000000"
                "0102030405060708090a0b0c0d0e0f10"
                "0110000000000000"
@@ -153,7 +147,7 @@ Test(store_format, meta_has_these_bytes)
                "0990000000000000"
                "74726164655f542d310000000000000000000000000000000000000000000000"
                "0000000000000000000000000000000000000000000000000000000000000000"
-               "2b6f22f5");
+               "759af204");
     cr_assert_eq(store_meta_version((struct store_bytes){value, sizeof(value)}), STORE_FORMAT_VERSION);
     cr_assert_eq(store_meta_version((struct store_bytes){value, 3}), 0);
 }
@@ -188,25 +182,6 @@ Test(store_format, an_account_comes_back)
         cr_assert_eq(account.version, cases[i].version);
         cr_assert_eq(account.last_seq, cases[i].last_seq);
         cr_assert_eq(account.last_position, cases[i].last_position);
-    }
-}
-
-Test(store_format, ids_of_both_kinds_come_back)
-{
-    uint8_t key[STORE_ID_KEY_BYTES_MAX], value[STORE_ID_VALUE_BYTES];
-    const struct store_id cases[] = {
-        natural(0, 1, 1, 1),
-        natural(SETTLE_TS_MS_MAX, SETTLE_USER_MAX, UINT32_MAX, UINT64_MAX),
-        text("a", 9),
-        text("0123456789012345678901234567890123456789012345678901234567890123", 10),
-    };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct store_id id;
-        size_t key_bytes = store_id_encode(&cases[i], key, value);
-        cr_assert_null(
-            store_id_decode((struct store_bytes){key, key_bytes}, (struct store_bytes){value, sizeof(value)}, &id));
-        cr_assert(event_key_equal(&id.key, &cases[i].key), "case %zu", i);
-        cr_assert_eq(id.position, cases[i].position);
     }
 }
 
@@ -299,7 +274,7 @@ Test(store_format, keys_sort_as_their_values_do)
 
 /* ---- Damage -------------------------------------------------------------------------------------------------------------------- */
 
-enum kind { ACCOUNT, NATURAL, TEXT, ARRIVAL, ASSET, SOURCE, LONG_SOURCE, META, KINDS };
+enum kind { ACCOUNT, ARRIVAL, ASSET, SOURCE, LONG_SOURCE, META, KINDS };
 
 struct entry {
     uint8_t key[STORE_SOURCE_KEY_BYTES_MAX], value[STORE_SOURCE_VALUE_BYTES_MAX];
@@ -309,7 +284,6 @@ struct entry {
 static void encode(enum kind kind, struct entry *entry)
 {
     static char name[600];
-    struct store_id ids[] = {natural(1733856600000, 1001, 2, 4096), text("trade_T-1", 4096)};
     struct store_arrival arrival = {.first_position = 4096, .position = 8192};
     settle_asset asset = {.id = 2, .scale = 6, .symbol = "USDT"};
     struct source_entry source = {
@@ -319,11 +293,6 @@ static void encode(enum kind kind, struct entry *entry)
     case ACCOUNT:
         store_account_encode(&sample, entry->key, entry->value);
         entry->key_bytes = STORE_ACCOUNT_KEY_BYTES, entry->value_bytes = STORE_ACCOUNT_VALUE_BYTES;
-        break;
-    case NATURAL:
-    case TEXT:
-        entry->key_bytes = store_id_encode(&ids[kind == TEXT], entry->key, entry->value);
-        entry->value_bytes = STORE_ID_VALUE_BYTES;
         break;
     case ARRIVAL:
         store_arrival_encode(&arrival, entry->key, entry->value);
@@ -347,7 +316,6 @@ static const char *decode(enum kind kind, const struct entry *entry)
 {
     union {
         struct account account;
-        struct store_id id;
         struct store_arrival arrival;
         settle_asset asset;
         struct source_entry source;
@@ -356,8 +324,6 @@ static const char *decode(enum kind kind, const struct entry *entry)
     struct store_bytes key = {entry->key, entry->key_bytes}, value = {entry->value, entry->value_bytes};
     switch (kind) {
     case ACCOUNT: return store_account_decode(key, value, &to.account);
-    case NATURAL:
-    case TEXT: return store_id_decode(key, value, &to.id);
     case ARRIVAL: return store_arrival_decode(key, value, &to.arrival);
     case ASSET: return store_asset_decode(key, value, &to.asset);
     case SOURCE:

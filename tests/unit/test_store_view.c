@@ -82,12 +82,20 @@ static settle_status update(struct scene *s)
 
 static settle_status find(struct scene *s, const struct store_id *id, bool *ret_is_there)
 {
-    uint8_t key[STORE_ID_KEY_BYTES_MAX];
-    struct store_bytes value = {NULL, 0};
-    const size_t bytes = store_id_key(&id->key, key);
-    settle_status status =
-        store_view_find(&s->view, store_id_table(&id->key), (struct store_bytes){key, bytes}, &value, &test_error);
-    *ret_is_there = value.at != NULL;
+    uint8_t bytes[STORE_ID_KEY_BYTES_MAX];
+    const struct store_bytes key = {bytes, store_id_key(&id->key, bytes)};
+    struct store_entry block;
+    struct store_bytes next;
+    uint64_t position = 0;
+    settle_status status = store_view_floor(&s->view, store_id_table(&id->key), key, &block, &next, &test_error);
+    if (status == SETTLE_OK) {
+        cr_assert(block.key.at && store_key_order(block.key, key) <= 0);
+        cr_assert(!next.at || store_key_order(key, next) < 0);
+        struct store_block_cursor cursor;
+        cr_assert_null(store_block_begin(block.key, block.value, &cursor));
+        position = store_block_find(&cursor, (struct store_bytes){bytes + 1, key.count - 1});
+    }
+    *ret_is_there = position != 0;
     return status;
 }
 

@@ -30,6 +30,11 @@ all_lines() {
     [ ! -e logs/settlement.log ] || cat logs/settlement.log
 }
 
+# How long this machine takes just now to open and close, in ms: kills fall within and behind that.
+start=$(date +%s%N)
+settlectl -D bank -q ingest --resume <(head -2 stream.ndjson)
+opening=$((($(date +%s%N) - start) / 1000000 + 5))
+[ $opening -lt 250 ] || opening=250
 for kill in $(seq "$kills"); do
     if [ $((kill % 10)) -eq 0 ]; then
         "$SETTLECTL" -D bank -q tail --follow --log-dir logs >/dev/null 2>kill.err &
@@ -37,7 +42,8 @@ for kill in $(seq "$kills"); do
         "$SETTLECTL" -D bank -q ingest --resume stream.ndjson >/dev/null 2>kill.err &
     fi
     process=$!
-    sleep "0.0$((RANDOM % 90 + 5))"
+    delay=$((RANDOM % (4 * opening) + 5))
+    sleep "$((delay / 1000)).$(printf %03d $((delay % 1000)))"
     kill -9 "$process" 2>/dev/null || true
     wait "$process" 2>/dev/null || true
     # Every tenth time: what is there now is the journal's, but for its end.

@@ -50,7 +50,7 @@ deposits 1 3 >&7
 has_nine() { [ "$(lines_of logs/settlement.log)" -eq 9 ]; }
 within 20 has_nine
 mv logs logs.moved
-mkdir logs
+mkdir -p logs # unless ingest was faster
 sleep 0.5
 deposits 4 6 >&7
 within 20 has_nine
@@ -59,8 +59,10 @@ rm -rf logs
 sleep 0.5
 deposits 7 9 >&7
 within 20 has_nine
-rm -rf logs
-touch logs # something else has its name: a pause, told once, until that is gone
+until [ -f logs ]; do # something else has its name: a pause, told once, until that is gone
+    rm -rf logs || true   # ingest may make it again meanwhile
+    touch logs
+done
 sleep 1.5
 deposits 10 12 >&7
 is_paused() { grep -q 'lines pause' err; }
@@ -97,5 +99,5 @@ deposits 1 300 | settlectl -D backlog -q ingest --log-dir backlog-logs
 echo '{"lines":{"rotate_bytes":500,"compress":true}}' >backlog/settle.json
 start=$SECONDS
 settlectl -D backlog -q ingest --log-dir backlog-logs </dev/null
-[ $((SECONDS - start)) -lt 8 ] || fail "ending took $((SECONDS - start)) s"
+[ $((SECONDS - start)) -lt 30 ] || fail "ending took $((SECONDS - start)) s"
 expect_status 0 settlectl -D backlog logs verify --log-dir backlog-logs

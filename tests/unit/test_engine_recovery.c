@@ -335,6 +335,7 @@ Test(engine_recovery, the_first_event_of_a_segment_is_recorded_as_persisted_afte
     for (size_t count = 10; count <= 60 && !was_met; count++) {
         struct rig rig;
         rig_make(&rig);
+        rig.options.commit_interval_us_max = 60000000; /* the same frames on any machine */
         rig_open(&rig);
         for (uint64_t i = 0; i < count; i++)
             rig_submit(&rig, rig_deposit(1, RIG_USDT, 1, 1000 + i));

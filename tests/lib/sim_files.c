@@ -100,6 +100,13 @@ static int finish(int result, const struct sim_verdict *verdict, const char *nam
     return result;
 }
 
+/* The temporary directory has another name every time. */
+static const char *last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? path : slash + 1;
+}
+
 /* Everything may stop before a call as well as behind it. */
 static void stop_before(const struct sim_verdict *verdict)
 {
@@ -266,7 +273,7 @@ int mkdirat(int dir_fd, const char *path, mode_t mode)
         return -1;
     stop_before(&verdict);
     int result = raw_mkdirat(dir_fd, path, mode), cause = errno;
-    sim_note("mkdirat %s: %d", path, result);
+    sim_note("mkdirat %s: %d", last_part(path), result);
     if (result == 0)
         sim_name_made(dir_fd, path, true);
     errno = cause;
@@ -283,13 +290,13 @@ static int open_any(int dir_fd, const char *path, int flags, mode_t mode)
     bool is_new = (flags & O_CREAT) != 0 && fstatat(dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) != 0;
     struct sim_verdict verdict = sim_disk_judge(is_new ? SIM_NAME : SIM_OPEN, is_new);
     if (verdict.error != 0) { /* opening is not done half */
-        sim_note("open %s fails: %d", path, verdict.error);
+        sim_note("open %s fails: %d", last_part(path), verdict.error);
         errno = verdict.error;
         return -1;
     }
     stop_before(&verdict);
     int fd = raw_openat(dir_fd, path, flags, mode);
-    sim_note("open %s: %d", strrchr(path, '/') == NULL ? path : strrchr(path, '/'), fd);
+    sim_note("open %s: %d", last_part(path), fd);
     if (fd >= 0) {
         int cause = errno;
         sim_fd_opened(fd, flags, dir_fd, path, is_new);

@@ -37,6 +37,7 @@ static struct {
     uint64_t persisted_seq, last_time_us;
     /* what the last life submitted and did not hear of, by caller */
     size_t unheard[WORLD_CALLERS_MAX][WORLD_EVENTS_MAX], unheard_count[WORLD_CALLERS_MAX], unheard_at[WORLD_CALLERS_MAX];
+    bool is_ambiguous; /* an event may be one caller's or another's, and so is the position of its source */
 } walked;
 
 void world_begin(void)
@@ -279,6 +280,7 @@ static bool find_callers(size_t at)
             continue;
         int count = count_callers(&arrivals[at], 0, &caller);
         memcpy(before, walked.unheard_at, sizeof before);
+        walked.is_ambiguous |= count > 1;
         while (count > 1) {
             *index = walked.unheard[caller][walked.unheard_at[caller]++] + 1;
             if (find_callers(at + 1))
@@ -454,6 +456,7 @@ static void compare_all(void)
 {
     size_t next = 0;
     unheard_collect();
+    walked.is_ambiguous = false;
     (void)find_callers(0); /* where nobody fits, the next line says so */
     for (size_t i = 0; i < arrival_count; i++) {
         declare_up_to(&next, i);
@@ -532,11 +535,15 @@ static void check_sources(settle *engine)
             sim_fail("a source cannot be opened: %s", error.text);
         uint64_t least = source->line > source->line_least ? source->line : source->line_least;
         uint64_t most = source->line > source->line_most ? source->line : source->line_most;
+        if (walked.is_ambiguous) {
+            least = source->line_begin;
+            most = source->line_next;
+        }
         if (position.line < least || position.line > most || position.offset_bytes != 10 * position.line)
             sim_fail("source %s stands at line %" PRIu64 ", its last event at %" PRIu64 " (%" PRIu64 " … %" PRIu64 ")", name,
                      position.line, source->line, least, most);
         source->number = position.source;
-        source->line = source->line_least = source->line_most = position.line;
+        source->line = source->line_least = source->line_most = source->line_begin = position.line;
         source->line_next = position.line + 1;
     }
 }

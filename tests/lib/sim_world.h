@@ -53,7 +53,8 @@ struct world_submission {
 
 struct world_source {
     uint32_t number; /* in this life */
-    uint64_t line;   /* behind the last event in the journal */
+    uint64_t line_begin; /* when the life began */
+    uint64_t line;       /* behind the last event in the journal */
     uint64_t line_least, line_most, line_next; /* advanced to for sure; perhaps; of the next event */
 };
 

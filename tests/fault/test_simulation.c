@@ -20,6 +20,7 @@
 
 #include "journal/reader.h"
 #include "journal/base/file.h"
+#include "query/query.h"
 #include "tests/lib/child.h"
 #include "tests/lib/journal_builder.h"
 #include "tests/lib/plain.h"
@@ -28,13 +29,15 @@
 #include "tests/lib/sim_world.h"
 #include "tests/lib/tempdir.h"
 
-enum { CHILD_SEEDS = 250, TWICE_EVERY = 50, LIVES_MAX = 4, SECONDS_MAX = 900 };
+enum { CHILD_SEEDS = 250, TWICE_EVERY = 50, LIVES_MAX = 3, SECONDS_MAX = 900 };
 
 /* ---- What a seed chooses ---- */
 
 struct run {
-    char base[TEMPDIR_BYTES], data[TEMPDIR_PATH_BYTES];
+    char base[TEMPDIR_BYTES], data[TEMPDIR_PATH_BYTES], logs[TEMPDIR_PATH_BYTES];
     settle_options options;
+    settle_lines_options lines;
+    bool has_lines;
     bool is_still;   /* time moves only when all wait: what needs no timer takes none */
     bool is_large;   /* segments that are prepared by a thread */
     uint64_t batch_max;
@@ -88,10 +91,15 @@ static void choose_run(void)
 {
     static const unsigned switches[] = {20, 100, 300, 700}, slow[] = {0, 0, 30, 300};
     settle_options_init(&run.options);
-    run.is_large = plan(60) == 0;
+    run.is_large = plan(150) == 0;
     run.options.segment_bytes = run.is_large ? (1 << 20) + 4096 : 16384 << plan(3);
     run.options.reallocate = sim_reallocate;
     run.options.log = log_message;
+    settle_lines_options_init(&run.lines);
+    run.has_lines = plan(5) == 0;
+    run.lines.directory = run.logs;
+    run.lines.free_bytes_min = 0;
+    run.lines.rotate_bytes = plan(2) == 0 ? 0 : 6000;
     run.batch_max = run.is_large ? WORLD_BATCH_MAX : 1 + plan(24);
     run.is_still = plan(3) == 0;
     sim_settings = (struct sim_settings){.by_priority = plan(3) == 0, .switch_per_mille = switches[plan(4)]};
@@ -338,6 +346,12 @@ static void go_on_without_faults(struct sim_faults *ret_faults)
     sim_memory_fails_per_mille = 0;
 }
 
+/* Whether something failed in this life that may make a call fail. */
+static bool has_reason(void)
+{
+    return sim_fault_count > life.faults_before || life.memory_fails_per_mille > 0 || life.faults.harmless_per_mille > 0;
+}
+
 static bool open_engine(void)
 {
     settle_error error = {.status = SETTLE_OK};
@@ -348,9 +362,7 @@ static bool open_engine(void)
         world.is_created = true;
         return true;
     }
-    bool has_reason = sim_fault_count > life.faults_before || life.memory_fails_per_mille > 0 ||
-                      life.faults.harmless_per_mille > 0;
-    if (status == SETTLE_E_CORRUPT || !has_reason || !life.faults_at_open)
+    if (status == SETTLE_E_CORRUPT || !has_reason() || !life.faults_at_open)
         sim_fail("the engine does not open: %s: %s", settle_status_name(status), error.text);
     totals->refused_opens++;
     return false;
@@ -397,6 +409,29 @@ static void run_callers(void)
         pthread_join(asker, NULL);
 }
 
+/* The thread of the JSON lines; without faults of its own it must start. */
+static void start_lines(void)
+{
+    settle_error error = {.status = SETTLE_OK};
+    settle_status status = settle_lines_start(life.engine, &run.lines, &error);
+    sim_note("settle_lines_start: %s %s", settle_status_name(status), error.text);
+    if (status != SETTLE_OK && status != SETTLE_E_LATCHED && !has_reason())
+        sim_fail("the JSON lines do not start: %s: %s", settle_status_name(status), error.text);
+}
+
+/* Every line of the journal, once, in order: behind a life in which nothing failed. */
+static void check_lines(void)
+{
+    settle_error error = {.status = SETTLE_OK};
+    struct logs_result result = {.ok = false};
+    settle_status status = query_logs_verify(run.data, &run.lines, &result, &error);
+    if (status != SETTLE_OK)
+        sim_fail("the JSON lines cannot be compared: %s: %s", settle_status_name(status), error.text);
+    if ((!result.ok && !result.is_empty) || result.counts.lines_before > 0 || result.counts.lines_after > 0)
+        sim_fail("the JSON lines: %s:%" PRIu64 ": %s (%" PRIu64 " missing before, %" PRIu64 " after)", result.file,
+                 result.line, result.difference, result.counts.lines_before, result.counts.lines_after);
+}
+
 static void life_main(void *context)
 {
     struct sim_faults faults = life.faults;
@@ -414,6 +449,8 @@ static void life_main(void *context)
     world_check(life.engine, run.data);
     sim_faults = faults;
     sim_memory_fails_per_mille = life.memory_fails_per_mille;
+    if (run.has_lines)
+        start_lines();
     declare_assets();
     if (life.resubmits)
         resubmit(submissions);
@@ -423,9 +460,7 @@ static void life_main(void *context)
     sim_note("settle_close: %s %s", settle_status_name(status), error.text);
     if (world.is_latched ? status != SETTLE_E_LATCHED : status != SETTLE_OK && status != SETTLE_E_LATCHED)
         sim_fail("closing answers %s: %s", settle_status_name(status), error.text);
-    bool has_reason = sim_fault_count > life.faults_before || life.memory_fails_per_mille > 0 ||
-                      life.faults.harmless_per_mille > 0;
-    if (status == SETTLE_E_LATCHED && !has_reason)
+    if (status == SETTLE_E_LATCHED && !has_reason())
         sim_fail("the engine latches: %s", error.text);
     totals->latches += status == SETTLE_E_LATCHED;
     world_life_ended();
@@ -435,6 +470,8 @@ static void life_main(void *context)
         sim_fail("closing leaves %d descriptors or maps", sim_disk_open_count());
     if (life.is_last)
         world_check_directory(run.data);
+    if (life.is_last && run.has_lines)
+        check_lines();
 }
 
 static void live(bool is_last)
@@ -468,7 +505,7 @@ static uint64_t run_seed(uint64_t seed, bool is_traced)
     choose_run();
     sim_disk_begin(run.base);
     world_begin();
-    uint64_t lives = 1 + plan(LIVES_MAX);
+    uint64_t lives = 1 + plan(LIVES_MAX); /* and the last one, in which nothing fails */
     for (uint64_t i = 0; i <= lives; i++)
         live(i == lives);
     for (size_t i = 0; i < world.submission_count; i++)
@@ -492,6 +529,7 @@ static void run_begin(void)
     mallopt(M_MMAP_THRESHOLD, 3 << 19); /* LMDB has 2 MiB of zeros that it hardly touches */
     mallopt(M_TRIM_THRESHOLD, 1 << 28);
     tempdir_join(run.data, run.base, "data");
+    tempdir_join(run.logs, run.base, "logs");
 }
 
 static void child_main(uint64_t first, uint64_t count)

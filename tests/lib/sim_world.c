@@ -16,6 +16,8 @@
 #include "journal/reader.h"
 #include "tests/lib/sim.h"
 
+enum { IDS_CHECKED = 2 }; /* at every opening */
+
 struct world world;
 
 static const struct mem sim_mem = {sim_reallocate, NULL};
@@ -554,7 +556,7 @@ void world_check(settle *engine, const char *directory)
     check_journal(directory);
     if (!model_equals_balances(&world.model, get_balance, engine, text))
         sim_fail("a balance differs: %s", text);
-    for (int i = 0; i < 4 && world.model.seq > 0; i++)
+    for (int i = 0; i < IDS_CHECKED && world.model.seq > 0; i++)
         check_id(engine, 1 + sim_random(SIM_PLAN, world.model.seq));
     for (size_t i = 0; i < STREAM_ASSET_COUNT; i++) {
         settle_asset asset;

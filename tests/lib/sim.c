@@ -26,7 +26,7 @@ enum {
     STACK_BYTES = 256 << 10,
     JUMPS_MAX = 20000, /* of time, in which nothing comes of it: somebody waits for what never happens */
 };
-#define STEPS_MAX UINT64_C(3000000) /* of a life */
+#define STEPS_MAX UINT64_C(5000000) /* calls of a life */
 #define REAL_BEGINS_US UINT64_C(1733856600000000)
 #define REAL_ENDS_US UINT64_C(4000000000000000)
 
@@ -242,8 +242,6 @@ static int find_candidates(int ret_candidates[THREADS_MAX])
 static void schedule(void)
 {
     int candidates[THREADS_MAX], chosen = 0;
-    if (++sim.steps > STEPS_MAX)
-        sim_fail("a life without an end");
     if (sim_settings.tick_us_max > 0)
         sim.now_us += sim_random(SIM_CHANCE, sim_settings.tick_us_max + 1);
     int count = find_candidates(candidates);
@@ -263,7 +261,11 @@ static void schedule(void)
 
 void sim_yield(void)
 {
-    if (!sim.is_running || !sim_chance(SIM_CHANCE, sim_settings.switch_per_mille))
+    if (!sim.is_running)
+        return;
+    if (++sim.steps > STEPS_MAX)
+        sim_fail("a life without an end: thread %d goes round and round", sim.current);
+    if (!sim_chance(SIM_CHANCE, sim_settings.switch_per_mille))
         return;
     if (sim_settings.by_priority)
         sim.threads[sim.current].priority = (uint32_t)sim_random(SIM_CHANCE, 1000);

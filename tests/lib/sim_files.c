@@ -165,18 +165,22 @@ ssize_t write(int fd, const void *bytes, size_t count)
 
 ssize_t writev(int fd, const struct iovec *pieces, int count)
 {
-    ssize_t sum = 0;
     if (!sim_is_running() || sim_file_of(fd) == NULL)
         return syscall(SYS_writev, fd, pieces, count);
+    off_t begin = lseek(fd, 0, SEEK_CUR), offset = begin;
+    ssize_t taken = 0;
     for (int i = 0; i < count; i++) {
-        ssize_t taken = write(fd, pieces[i].iov_base, pieces[i].iov_len);
+        taken = write_at(fd, pieces[i].iov_base, pieces[i].iov_len, offset);
         if (taken < 0)
-            return sum > 0 ? sum : -1;
-        sum += taken;
+            break;
+        offset += taken;
         if ((size_t)taken < pieces[i].iov_len)
             break;
     }
-    return sum;
+    if (offset == begin && taken < 0)
+        return -1;
+    (void)lseek(fd, offset, SEEK_SET);
+    return offset - begin;
 }
 
 int ftruncate(int fd, off_t bytes)

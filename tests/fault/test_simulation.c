@@ -210,6 +210,17 @@ static void submit(struct world_submission *submission)
     answered();
 }
 
+static void ask_balance(void)
+{
+    static const uint64_t users[] = {1, 2, 3, 1001, SETTLE_USER_EXTERNAL, SETTLE_USER_FEES};
+    settle_balance balance;
+    uint64_t user = users[sim_random(SIM_CHANCE, 6)];
+    uint32_t asset = stream_assets[sim_random(SIM_CHANCE, STREAM_ASSET_COUNT)].id;
+    if (settle_balance_get(life.engine, user, asset, &balance, NULL) == SETTLE_OK)
+        world_saw_balance(&balance);
+    answered();
+}
+
 static void submit_new(int caller, struct stream *stream)
 {
     size_t count = 1 + (size_t)stream_random(stream, run.batch_max);
@@ -221,6 +232,8 @@ static void submit_new(int caller, struct stream *stream)
         world_event_set(submission, i, &made, has_source);
     }
     submit(submission);
+    if (submission->is_async && stream_random(stream, 3) == 0)
+        ask_balance(); /* of something that is on its way */
 }
 
 static void advance(int caller)
@@ -272,16 +285,6 @@ static void *caller_main(void *argument)
 
 /* ---- Askers ---- */
 
-static void ask_balance(void)
-{
-    static const uint64_t users[] = {1, 2, 3, 1001, SETTLE_USER_EXTERNAL, SETTLE_USER_FEES};
-    settle_balance balance;
-    uint64_t user = users[sim_random(SIM_CHANCE, 6)];
-    uint32_t asset = stream_assets[sim_random(SIM_CHANCE, STREAM_ASSET_COUNT)].id;
-    if (settle_balance_get(life.engine, user, asset, &balance, NULL) == SETTLE_OK)
-        world_saw_balance(&balance);
-}
-
 static void ask_life(void)
 {
     settle_lifecycle *found = NULL;
@@ -294,6 +297,7 @@ static void ask_life(void)
     for (size_t i = 0; i < found->repeat_count; i++)
         world_saw_result(&found->repeats[i].result);
     settle_lifecycle_free(found);
+    answered();
 }
 
 /* As another process does: behind the watermark. */
@@ -521,12 +525,19 @@ static uint64_t run_seed(uint64_t seed, bool is_traced)
 
 /* ---- Many seeds ---- */
 
+#ifdef __SANITIZE_ADDRESS__
+extern int __asan_option_detect_stack_use_after_return;
+
+/* Frames shall be on the stacks that they seem to be on, which are left in their midst when everything stops. Before main(): its
+ * own is one of them. */
+__attribute__((constructor)) static void keep_frames_on_stacks(void)
+{
+    __asan_option_detect_stack_use_after_return = 0;
+}
+#endif
+
 static void run_begin(void)
 {
-#ifdef __SANITIZE_ADDRESS__
-    extern int __asan_option_detect_stack_use_after_return;
-    __asan_option_detect_stack_use_after_return = 0; /* stacks are left in their midst when everything stops */
-#endif
     mallopt(M_MMAP_THRESHOLD, 3 << 19); /* LMDB has 2 MiB of zeros that it hardly touches */
     mallopt(M_TRIM_THRESHOLD, 1 << 28);
     tempdir_join(run.data, run.base, "data");

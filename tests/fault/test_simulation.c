@@ -149,6 +149,7 @@ static void choose_life(bool is_last)
         return;
     choose_faults();
     uint64_t kind = plan(10);
+    life.faults.crash_calls = plan(2) == 0 ? SIM_ALL_CALLS : SIM_WRITE | SIM_SYNC;
     if (kind < 4)
         life.faults.crash_index = 1 + plan(life.faults_at_open ? 120 : 60);
     else if (kind < 6)

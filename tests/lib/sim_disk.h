@@ -36,7 +36,8 @@ struct sim_faults {
     unsigned per_mille;       /* any of them */
     bool is_full;             /* what takes space finds none */
     unsigned harmless_per_mille; /* interrupted, or done half: to be gone on with */
-    uint64_t crash_index;     /* the call of any kind at which everything stops; 0: none */
+    unsigned crash_calls;     /* of enum sim_call: those among which one is the last */
+    uint64_t crash_index;     /* which, counted from now; 0: none */
 };
 extern struct sim_faults sim_faults;
 extern uint64_t sim_fault_count; /* faults so far that are not harmless */

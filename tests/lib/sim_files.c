@@ -50,7 +50,8 @@ struct sim_verdict sim_disk_judge(enum sim_call call, bool takes_space)
     sim_yield();
     if (sim_chance(SIM_CHANCE, sim_settings.slow_per_mille))
         sim_sleep_us(1 + sim_random(SIM_CHANCE, sim_settings.slow_us_max));
-    if (sim_faults.crash_index > 0 && --sim_faults.crash_index == 0) {
+    bool may_be_last = sim_faults.crash_index > 0 && (sim_faults.crash_calls & call) != 0;
+    if (may_be_last && --sim_faults.crash_index == 0) {
         verdict.is_last = true;
         return verdict;
     }

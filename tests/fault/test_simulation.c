@@ -1,7 +1,7 @@
 /*
- * test_simulation.c — whole runs of the engine out of one number: threads, clock, disk and randomness are simulated (sim.h),
- * calls fail, everything stops, the power is cut, and the engine is opened again, several times. What callers were told, what
- * the journal holds and what the model says (sim_world.h) must agree.
+ * test_simulation.c — whole runs of the engine out of one number: threads, clock, disk and randomness are simulated
+ * (sim.h), calls fail, everything stops, the power is cut, and the engine is opened again, several times. What
+ * callers were told, what the journal holds and what the model says (sim_world.h) must agree.
  *
  *     test_simulation 10000          seeds 1 … 10000
  *     test_simulation 10000 5        … from 5 on
@@ -19,51 +19,31 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "journal/reader.h"
 #include "journal/base/file.h"
+#include "journal/reader.h"
 #include "query/query.h"
 #include "tests/lib/child.h"
 #include "tests/lib/journal_builder.h"
 #include "tests/lib/plain.h"
 #include "tests/lib/sim.h"
 #include "tests/lib/sim_disk.h"
+#include "tests/lib/sim_plan.h"
 #include "tests/lib/sim_world.h"
 #include "tests/lib/tempdir.h"
 
 enum { CHILD_SEEDS = 250, TWICE_EVERY = 50, LIVES_MAX = 3, SECONDS_MAX = 60 /* for a seed */ };
 
-/* ---- What a seed chooses ---- */
-
-struct run {
-    char base[TEMPDIR_BYTES], data[TEMPDIR_PATH_BYTES], logs[TEMPDIR_PATH_BYTES];
-    settle_options options;
-    settle_lines_options lines;
-    bool has_lines;
-    bool is_still;   /* time moves only when all wait: what needs no timer takes none */
-    bool is_large;   /* segments that are prepared by a thread */
-    uint64_t batch_max;
-};
-static struct run run;
-
-struct life {
-    struct sim_faults faults; /* from `faults_at_open` on, or behind the recovery */
-    bool faults_at_open, is_last;
-    unsigned memory_fails_per_mille;
-    uint64_t crash_answers; /* everything stops behind so many answers; 0: not */
-    int callers;
-    bool has_asker, resubmits;
-    uint64_t steps; /* of each caller */
-    settle *engine;
-    uint64_t faults_before;
-    bool is_open;
-};
-static struct life life;
-
 /* ---- What happened, over all seeds ---- */
 
 static struct totals {
-    uint64_t seed, seeds, lives, crashes, power_cuts, faults, latches, refused_opens, events, acknowledged, asked, twice;
-} *totals;
+    uint64_t seed, seeds, lives, crashes, power_cuts, faults, latches, refused_opens, events, acknowledged, asked,
+        twice;
+} * totals;
+
+static struct sim_run run;
+static struct sim_life_plan life;
+static settle *engine;
+static uint64_t faults_before; /* this life */
 
 static uint64_t plan(uint64_t below)
 {
@@ -76,86 +56,6 @@ static void log_message(void *context, settle_log_level level, const char *messa
     sim_note("log %d: %s", (int)level, message);
     if (strstr(message, "THE DISK HAS LOST") != NULL)
         sim_fail("told of a loss: %s", message);
-}
-
-static void choose_options(void)
-{
-    static const uint32_t commits[] = {1, 2, 7, 8192}, intervals[] = {0, 50, 1000, 20000},
-                          checkpoints[] = {1, 3, 20, 400}, milliseconds[] = {1, 3, 1000};
-    run.options.commit_events_max = commits[plan(4)];
-    run.options.commit_interval_us_max = intervals[plan(4)];
-    run.options.checkpoint_events_max = checkpoints[plan(4)];
-    run.options.checkpoint_interval_ms = milliseconds[plan(3)];
-}
-
-static void choose_run(void)
-{
-    static const unsigned switches[] = {20, 100, 300, 700}, slow[] = {0, 0, 30, 300};
-    settle_options_init(&run.options);
-    run.is_large = plan(150) == 0;
-    run.options.segment_bytes = run.is_large ? (1 << 20) + 4096 : 16384 << plan(3);
-    run.options.reallocate = sim_reallocate;
-    run.options.log = log_message;
-    settle_lines_options_init(&run.lines);
-    run.has_lines = plan(5) == 0;
-    run.lines.directory = run.logs;
-    run.lines.free_bytes_min = 0;
-    run.lines.rotate_bytes = plan(2) == 0 ? 0 : 6000;
-    run.batch_max = run.is_large ? WORLD_BATCH_MAX : 1 + plan(24);
-    run.is_still = plan(3) == 0;
-    sim_settings = (struct sim_settings){.by_priority = plan(3) == 0, .switch_per_mille = switches[plan(4)]};
-    if (plan(10) == 0)
-        sim_settings.spurious_per_mille = 5;
-    if (run.is_still)
-        return;
-    sim_settings.slow_per_mille = slow[plan(4)];
-    sim_settings.slow_us_max = plan(2) == 0 ? 300 : 30000;
-    sim_settings.tick_us_max = (unsigned)plan(3);
-    if (plan(3) == 0) {
-        sim_settings.step_per_mille = 20;
-        sim_settings.step_us_max = plan(2) == 0 ? 1000000 : UINT64_C(10000000000000);
-    }
-}
-
-static void choose_faults(void)
-{
-    static const unsigned kinds[] = {SIM_WRITE, SIM_SYNC, SIM_NAME, SIM_OPEN, SIM_READ, SIM_MAP, SIM_TRUNCATE};
-    struct sim_faults *faults = &life.faults;
-    uint64_t kind = plan(10);
-    faults->calls = plan(2) == 0 ? SIM_ALL_CALLS : plan(2) == 0 ? SIM_WRITE | SIM_SYNC : kinds[plan(7)];
-    if (kind < 3)
-        faults->index = 1 + plan(plan(2) == 0 ? 30 : 300);
-    else if (kind < 4)
-        faults->per_mille = 1 + (unsigned)plan(20);
-    else if (kind < 5)
-        faults->is_full = true;
-    if (plan(5) == 0)
-        faults->harmless_per_mille = 20;
-    if (plan(12) == 0)
-        life.memory_fails_per_mille = 5;
-    life.faults_at_open = plan(3) == 0;
-}
-
-static void choose_life(bool is_last)
-{
-    memset(&life, 0, sizeof life);
-    choose_options();
-    life.is_last = is_last;
-    life.callers = 1 + (int)plan(WORLD_CALLERS_MAX);
-    life.has_asker = plan(3) == 0;
-    life.resubmits = plan(2) == 0;
-    life.steps = run.is_large ? 10 : plan(7);
-    if (is_last)
-        return;
-    choose_faults();
-    uint64_t kind = plan(10);
-    life.faults.crash_calls = plan(2) == 0 ? SIM_ALL_CALLS : SIM_WRITE | SIM_SYNC;
-    if (kind < 4)
-        life.faults.crash_index = 1 + plan(life.faults_at_open ? 120 : 60);
-    else if (kind < 6)
-        life.crash_answers = 1 + plan(8);
-    if (run.is_large)
-        life.faults.crash_index *= 4;
 }
 
 /* ---- Callers ---- */
@@ -174,8 +74,7 @@ static void on_done(void *context, settle_status status, const settle_result *re
         sim_fail("a completion of something else, or for the second time");
     submission->is_done = true;
     world_answer(submission, status);
-    if (run.is_still && status == SETTLE_OK &&
-        sim_now_us() > submission->begun_us + run.options.commit_interval_us_max)
+    if (run.is_still && status == SETTLE_OK && sim_now_us() > submission->begun_us + run.options.commit_interval_us_max)
         sim_fail("a completion came %" PRIu64 " us late", sim_now_us() - submission->begun_us);
     answered();
 }
@@ -195,19 +94,20 @@ static void submit(struct world_submission *submission)
     settle_error error = {.status = SETTLE_OK};
     for (size_t i = 0; i < submission->count; i++)
         events[i] = world_events(submission)[i].made.event;
-    sim_note("caller %d submits %zu events from index %zu on%s", submission->caller, submission->count, submission->first,
-             submission->is_async ? ", and goes on" : "");
+    sim_note("caller %d submits %zu events from index %zu on%s", submission->caller, submission->count,
+             submission->first, submission->is_async ? ", and goes on" : "");
     if (submission->is_async) {
-        settle_status status = settle_submit_async(life.engine, events, submission->count, submission->results, on_done,
-                                                   submission, &error);
+        settle_status status =
+            settle_submit_async(engine, events, submission->count, submission->results, on_done, submission, &error);
         if (status != SETTLE_OK)
             world_answer(submission, status);
         return;
     }
-    settle_status status = settle_submit(life.engine, events, submission->count, submission->results, &error);
+    settle_status status = settle_submit(engine, events, submission->count, submission->results, &error);
     world_answer(submission, status);
     if (run.is_still && status == SETTLE_OK && sim_now_us() != submission->begun_us)
-        sim_fail("a caller that waits took %" PRIu64 " us where nothing takes time", sim_now_us() - submission->begun_us);
+        sim_fail("a caller that waits took %" PRIu64 " us where nothing takes time",
+                 sim_now_us() - submission->begun_us);
     answered();
 }
 
@@ -217,7 +117,7 @@ static void ask_balance(void)
     settle_balance balance;
     uint64_t user = users[sim_random(SIM_CHANCE, 6)];
     uint32_t asset = stream_assets[sim_random(SIM_CHANCE, STREAM_ASSET_COUNT)].id;
-    if (settle_balance_get(life.engine, user, asset, &balance, NULL) == SETTLE_OK)
+    if (settle_balance_get(engine, user, asset, &balance, NULL) == SETTLE_OK)
         world_saw_balance(&balance);
     answered();
 }
@@ -242,8 +142,7 @@ static void advance(int caller)
     struct world_source *source = &world.sources[caller];
     settle_source_position position = {source->number, 10 * source->line_next, source->line_next};
     source->line_most = source->line_next++;
-    if (settle_source_advance(life.engine, position, NULL) == SETTLE_OK &&
-        settle_flush(life.engine, NULL) == SETTLE_OK)
+    if (settle_source_advance(engine, position, NULL) == SETTLE_OK && settle_flush(engine, NULL) == SETTLE_OK)
         source->line_least = position.line;
     answered();
 }
@@ -251,7 +150,7 @@ static void advance(int caller)
 static void flush(void)
 {
     uint64_t begun_us = sim_now_us();
-    settle_status status = settle_flush(life.engine, NULL);
+    settle_status status = settle_flush(engine, NULL);
     world.is_latched |= status == SETTLE_E_LATCHED;
     if (run.is_still && status == SETTLE_OK && sim_now_us() != begun_us)
         sim_fail("a flush took %" PRIu64 " us where nothing takes time", sim_now_us() - begun_us);
@@ -292,7 +191,7 @@ static void ask_life(void)
     if (world.event_count == 0)
         return;
     const char *id = world.events[sim_random(SIM_CHANCE, world.event_count)].id;
-    if (id[0] == '\0' || settle_lifecycle_get(life.engine, (settle_text){id, strlen(id)}, &found, NULL) != SETTLE_OK)
+    if (id[0] == '\0' || settle_lifecycle_get(engine, (settle_text){id, strlen(id)}, &found, NULL) != SETTLE_OK)
         return;
     world_saw_result(&found->first.result);
     for (size_t i = 0; i < found->repeat_count; i++)
@@ -355,13 +254,13 @@ static void go_on_without_faults(struct sim_faults *ret_faults)
 /* Whether something failed in this life that may make a call fail. */
 static bool has_reason(void)
 {
-    return sim_fault_count > life.faults_before || life.memory_fails_per_mille > 0 || life.faults.harmless_per_mille > 0;
+    return sim_fault_count > faults_before || life.memory_fails_per_mille > 0 || life.faults.harmless_per_mille > 0;
 }
 
 static bool open_engine(void)
 {
     settle_error error = {.status = SETTLE_OK};
-    settle_status status = settle_open(run.data, &run.options, &life.engine, &error);
+    settle_status status = settle_open(run.data, &run.options, &engine, &error);
     sim_note("settle_open: %s %s", settle_status_name(status), error.text);
     sim_progress();
     if (status == SETTLE_OK) {
@@ -377,7 +276,7 @@ static bool open_engine(void)
 static void declare_assets(void)
 {
     for (size_t i = 0; i < STREAM_ASSET_COUNT; i++)
-        if (settle_asset_declare(life.engine, &stream_assets[i], NULL) == SETTLE_OK)
+        if (settle_asset_declare(engine, &stream_assets[i], NULL) == SETTLE_OK)
             world.asset_is_acknowledged[i] = true;
 }
 
@@ -419,7 +318,7 @@ static void run_callers(void)
 static void start_lines(void)
 {
     settle_error error = {.status = SETTLE_OK};
-    settle_status status = settle_lines_start(life.engine, &run.lines, &error);
+    settle_status status = settle_lines_start(engine, &run.lines, &error);
     sim_note("settle_lines_start: %s %s", settle_status_name(status), error.text);
     if (status != SETTLE_OK && status != SETTLE_E_LATCHED && !has_reason())
         sim_fail("the JSON lines do not start: %s: %s", settle_status_name(status), error.text);
@@ -452,7 +351,7 @@ static void life_main(void *context)
         return;
     if (life.faults_at_open)
         go_on_without_faults(&faults);
-    world_check(life.engine, run.data);
+    world_check(engine, run.data);
     sim_faults = faults;
     sim_memory_fails_per_mille = life.memory_fails_per_mille;
     if (run.has_lines)
@@ -462,7 +361,7 @@ static void life_main(void *context)
         resubmit(submissions);
     run_callers();
     settle_error error = {.status = SETTLE_OK};
-    settle_status status = settle_close(life.engine, &error);
+    settle_status status = settle_close(engine, &error);
     sim_note("settle_close: %s %s", settle_status_name(status), error.text);
     if (world.is_latched ? status != SETTLE_E_LATCHED : status != SETTLE_OK && status != SETTLE_E_LATCHED)
         sim_fail("closing answers %s: %s", settle_status_name(status), error.text);
@@ -483,10 +382,12 @@ static void life_main(void *context)
 static void live(bool is_last)
 {
     static const unsigned percents[] = {0, 10, 50, 90, 100};
-    choose_life(is_last);
-    life.faults_before = sim_fault_count;
+    sim_plan_options(&run);
+    sim_plan_life(&run, is_last, &life);
+    faults_before = sim_fault_count;
     totals->lives++;
-    sim_note("life: commit %" PRIu32 " events or %" PRIu32 " us, checkpoint %" PRIu32 " events or %" PRIu32 " ms, %d callers",
+    sim_note("life: commit %" PRIu32 " events or %" PRIu32 " us, checkpoint %" PRIu32 " events or %" PRIu32
+             " ms, %d callers",
              run.options.commit_events_max, run.options.commit_interval_us_max, run.options.checkpoint_events_max,
              run.options.checkpoint_interval_ms, life.callers);
     enum sim_end end = sim_life(life_main, NULL);
@@ -497,7 +398,7 @@ static void live(bool is_last)
         sim_disk_close();
         sim_memory_drop();
     }
-    totals->faults += sim_fault_count - life.faults_before;
+    totals->faults += sim_fault_count - faults_before;
     if (!is_last && plan(10) < (end == SIM_CRASHED ? 8 : 5)) {
         totals->power_cuts++;
         sim_disk_cut_power(&(struct sim_loss){percents[plan(5)], plan(2) == 0 ? 512 : 4096});
@@ -508,7 +409,8 @@ static void live(bool is_last)
 static uint64_t run_seed(uint64_t seed, bool is_traced)
 {
     sim_begin(seed, is_traced);
-    choose_run();
+    sim_plan_run(&run);
+    run.options.log = log_message;
     sim_disk_begin(run.base);
     world_begin();
     uint64_t lives = 1 + plan(LIVES_MAX); /* and the last one, in which nothing fails */
@@ -529,8 +431,8 @@ static uint64_t run_seed(uint64_t seed, bool is_traced)
 #ifdef __SANITIZE_ADDRESS__
 extern int __asan_option_detect_stack_use_after_return;
 
-/* Frames shall be on the stacks that they seem to be on, which are left in their midst when everything stops. Before main(): its
- * own is one of them. */
+/* Frames shall be on the stacks that they seem to be on, which are left in their midst when everything stops.
+ * Before main(): its * own is one of them. */
 __attribute__((constructor)) static void keep_frames_on_stacks(void)
 {
     __asan_option_detect_stack_use_after_return = 0;
@@ -574,7 +476,8 @@ static bool run_seeds(uint64_t first, uint64_t count)
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return true;
     if (WIFSIGNALED(status))
-        fprintf(stderr, "seed %" PRIu64 ": ended by signal %d (%s)\n", totals->seed, WTERMSIG(status), strsignal(WTERMSIG(status)));
+        fprintf(stderr, "seed %" PRIu64 ": ended by signal %d (%s)\n", totals->seed, WTERMSIG(status),
+                strsignal(WTERMSIG(status)));
     fprintf(stderr, "again, with all that happens: test_fault_simulation seed %" PRIu64 "\n", totals->seed);
     return false;
 }
@@ -604,7 +507,8 @@ int main(int argc, char **argv)
     printf("%" PRIu64 " seeds, %" PRIu64 " of them twice; %" PRIu64 " lives, %" PRIu64 " crashes, %" PRIu64
            " power cuts, %" PRIu64 " faults, %" PRIu64 " latches, %" PRIu64 " opens that failed; %" PRIu64
            " events, %" PRIu64 " submissions acknowledged, %" PRIu64 " questions; %u failures\n",
-           totals->seeds - totals->twice, totals->twice, totals->lives, totals->crashes, totals->power_cuts, totals->faults,
-           totals->latches, totals->refused_opens, totals->events, totals->acknowledged, totals->asked, failures);
+           totals->seeds - totals->twice, totals->twice, totals->lives, totals->crashes, totals->power_cuts,
+           totals->faults, totals->latches, totals->refused_opens, totals->events, totals->acknowledged, totals->asked,
+           failures);
     return failures == 0 ? 0 : 1;
 }

@@ -1,8 +1,8 @@
 /*
  * sim.c — the scheduler of sim.h, its time, its dice, and what it tells.
  *
- * Invariants: one thread runs at a time, and gives way only in here; whatever decides anything comes from the two generators,
- * never from an address, the system's clock or the order of a directory.
+ * Invariants: one thread runs at a time, and gives way only in here; whatever decides anything comes from the two
+ * generators, never from an address, the system's clock or the order of a directory.
  */
 #include "tests/lib/sim.h"
 
@@ -148,8 +148,8 @@ void sim_note(const char *format, ...)
 
 void sim_fail(const char *format, ...)
 {
-    static const char *const states[] = {"free", "runs", "waits for a mutex", "waits on a condition",
-                                         "waits for a thread", "sleeps", "ended"};
+    static const char *const states[] = {
+        "free", "runs", "waits for a mutex", "waits on a condition", "waits for a thread", "sleeps", "ended"};
     va_list arguments;
     fprintf(stderr, "seed %" PRIu64 ": ", sim.seed);
     va_start(arguments, format);
@@ -321,13 +321,15 @@ int sim_thread_create(void *(*start)(void *), void *argument)
     struct thread *thread = &sim.threads[sim.thread_count];
     if (thread->stack == NULL) {
         size_t page = (size_t)sysconf(_SC_PAGESIZE);
-        char *at = mmap(NULL, STACK_BYTES + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        char *at =
+            mmap(NULL, STACK_BYTES + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (at == MAP_FAILED || mprotect(at, page, PROT_NONE) != 0)
             abort();
         thread->stack = at + page;
     }
 #ifdef __SANITIZE_ADDRESS__
-    __asan_unpoison_memory_region(thread->stack, STACK_BYTES); /* whoever had it before may have been left in the middle */
+    __asan_unpoison_memory_region(thread->stack,
+                                  STACK_BYTES); /* whoever had it before may have been left in the middle */
 #endif
     thread->start = start;
     thread->argument = argument;

@@ -1,11 +1,11 @@
 /*
  * sim.h — deterministic simulation: threads, time and randomness out of one seed.
  *
- * A program that is built with sim.c and sim_calls.c has its own pthread_create(), pthread_mutex_lock(), clock_gettime(),
- * getrandom() … in front of the C library's. Within sim_life() threads are coroutines of one thread of the system: at each of
- * these calls, and at each call on files (sim_disk.h), the seed's generator decides who goes on. Time moves when all wait, or
- * a little where the settings say so. So a seed gives one interleaving, always the same. Outside of sim_life() locks do
- * nothing and time stands.
+ * A program that is built with sim.c and sim_calls.c has its own pthread_create(), pthread_mutex_lock(),
+ * clock_gettime(), getrandom() … in front of the C library's. Within sim_life() threads are coroutines of one thread
+ * of the system: at each of these calls, and at each call on files (sim_disk.h), the seed's generator decides who
+ * goes on. Time moves when all wait, or a little where the settings say so. So a seed gives one interleaving, always
+ * the same. Outside of sim_life() locks do nothing and time stands.
  *
  *     sim_begin(seed, false);
  *     sim_settings = …;
@@ -25,13 +25,13 @@
 enum sim_dice { SIM_PLAN, SIM_CHANCE };
 
 struct sim_settings {
-    bool by_priority;           /* the runnable thread of the highest priority goes on, else any */
-    unsigned switch_per_mille;  /* calls at which another may go on; with priorities: at which the caller's changes */
+    bool by_priority;            /* the runnable thread of the highest priority goes on, else any */
+    unsigned switch_per_mille;   /* calls at which another may go on; with priorities: at which the caller's changes */
     unsigned spurious_per_mille; /* … at which somebody wakes for no reason */
-    unsigned slow_per_mille;    /* calls on files that take time, up to slow_us_max */
+    unsigned slow_per_mille;     /* calls on files that take time, up to slow_us_max */
     unsigned slow_us_max;
-    unsigned tick_us_max;       /* every step of the schedule takes so long, at most */
-    unsigned step_per_mille;    /* readings of the real-time clock before which it is set, by up to step_us_max */
+    unsigned tick_us_max;    /* every step of the schedule takes so long, at most */
+    unsigned step_per_mille; /* readings of the real-time clock before which it is set, by up to step_us_max */
     uint64_t step_us_max;
 };
 extern struct sim_settings sim_settings;

@@ -1,6 +1,6 @@
 /*
- * sim_calls.c — the calls for threads, time and randomness, which stand in front of the C library's because they are the
- * program's own. A mutex and a condition are what the system calls so, and hold what the scheduler needs to know.
+ * sim_calls.c — the calls for threads, time and randomness, which stand in front of the C library's because they are
+ * the program's own. A mutex and a condition are what the system calls so, and hold what the scheduler needs to know.
  *
  * Outside of a simulated life the program has one thread: locks do nothing, and there is nobody to wait for.
  */

@@ -1,9 +1,10 @@
 /*
  * sim_disk.c — what a power cut may take back: sectors and names.
  *
- * Invariants: of a sector that differs from the disk, `before` has what is on the disk. A dirty one the next sync writes; a lost
- * one a sync that failed has called clean, so that no later sync writes it unless it is written again. Changes of names are kept
- * in order, and a power cut leaves a prefix of each directory's. Calls in here are the system's own: nothing of them is simulated.
+ * Invariants: of a sector that differs from the disk, `before` has what is on the disk. A dirty one the next sync
+ * writes; a lost one a sync that failed has called clean, so that no later sync writes it unless it is written again.
+ * Changes of names are kept in order, and a power cut leaves a prefix of each directory's. Calls in here are the
+ * system's own: nothing of them is simulated.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -26,15 +27,15 @@
 #include "tests/lib/sim.h"
 #include "tests/lib/sim_raw.h"
 
-enum { FILES_MAX = 256, DIRS_MAX = 64, FDS_MAX = 1024, MAPS_MAX = 64, CHANGES_MAX = 1024, NAME_BYTES = 64 };
+enum { FILES_MAX = 512, DIRS_MAX = 64, FDS_MAX = 1024, MAPS_MAX = 64, CHANGES_MAX = 1024, NAME_BYTES = 64 };
 
 struct sim_file {
     ino_t inode;
-    int fd; /* our own, for putting sectors back */
+    int fd;              /* our own, for putting sectors back */
     uint64_t disk_bytes; /* of the file, as it is on the disk */
     uint32_t *before;    /* of each sector: index + 1 into the pool, 0: it is clean */
     bool *is_lost;
-    size_t capacity; /* sectors of the two */
+    size_t capacity;     /* sectors of the two */
     uint32_t *differing; /* sectors */
     size_t differing_count, differing_capacity;
 };
@@ -401,8 +402,8 @@ void sim_disk_cut_power(const struct sim_loss *loss)
     size_t differing = 0;
     for (int i = 0; i < disk.file_count; i++)
         differing += disk.files[i].differing_count;
-    sim_note("power cut: %zu sectors and %d names are not on the disk; %u %% of %u bytes stay", differing, disk.change_count,
-             loss->keeps_per_cent, loss->unit_bytes);
+    sim_note("power cut: %zu sectors and %d names are not on the disk; %u %% of %u bytes stay", differing,
+             disk.change_count, loss->keeps_per_cent, loss->unit_bytes);
     for (int i = 0; i < disk.file_count; i++)
         file_lose(&disk.files[i], loss);
     names_lose(loss);
@@ -412,7 +413,8 @@ void sim_disk_cut_power(const struct sim_loss *loss)
 
 struct sim_file *sim_file_of(int fd)
 {
-    return fd >= 0 && fd < FDS_MAX && disk.fds[fd].is_open && disk.fds[fd].file >= 0 ? &disk.files[disk.fds[fd].file] : NULL;
+    return fd >= 0 && fd < FDS_MAX && disk.fds[fd].is_open && disk.fds[fd].file >= 0 ? &disk.files[disk.fds[fd].file]
+                                                                                     : NULL;
 }
 
 bool sim_fd_is_synchronous(int fd)

@@ -1,9 +1,10 @@
 /*
  * sim_disk.h — the disk of a simulation: what is on it, what only the system's cache holds, and what goes wrong.
  *
- * The files are real ones below one directory (of /dev/shm: LMDB maps them). Every call on them comes through sim_files.c,
- * which may make it wait, fail or be the last one; here is remembered what a power cut may take back: each sector that was
- * written and not synced, each name that was made, moved or removed in a directory that was not synced since.
+ * The files are real ones below one directory (of /dev/shm: LMDB maps them). Every call on them comes through
+ * sim_files.c, which may make it wait, fail or be the last one; here is remembered what a power cut may take back:
+ * each sector that was written and not synced, each name that was made, moved or removed in a directory that was not
+ * synced since.
  *
  *     sim_disk_begin(path);                       // an empty directory; it stays until sim_disk_end()
  *     sim_faults = (struct sim_faults){…};        // sim_settings and this may change at any time
@@ -31,13 +32,13 @@ enum sim_call {
 };
 
 struct sim_faults {
-    unsigned calls;           /* of enum sim_call: that may fail */
-    uint64_t index;           /* the one that fails, counted from now; 0: none */
-    unsigned per_mille;       /* any of them */
-    bool is_full;             /* what takes space finds none */
+    unsigned calls;              /* of enum sim_call: that may fail */
+    uint64_t index;              /* the one that fails, counted from now; 0: none */
+    unsigned per_mille;          /* any of them */
+    bool is_full;                /* what takes space finds none */
     unsigned harmless_per_mille; /* interrupted, or done half: to be gone on with */
-    unsigned crash_calls;     /* of enum sim_call: those among which one is the last */
-    uint64_t crash_index;     /* which, counted from now; 0: none */
+    unsigned crash_calls;        /* of enum sim_call: those among which one is the last */
+    uint64_t crash_index;        /* which, counted from now; 0: none */
 };
 extern struct sim_faults sim_faults;
 extern uint64_t sim_fault_count; /* faults so far that are not harmless */

@@ -1,6 +1,7 @@
 /*
- * sim_files.c — the calls on files, which stand in front of the C library's because they are the program's own: LMDB's come
- * here too. Each lets others go on, is counted, may fail, may be the last one; what it changes sim_disk.c hears of.
+ * sim_files.c — the calls on files, which stand in front of the C library's because they are the program's own:
+ * LMDB's come here too. Each lets others go on, is counted, may fail, may be the last one; what it changes sim_disk.c
+ * hears of.
  *
  * Invariant: outside of a simulated life each does what the system's call does.
  */
@@ -86,7 +87,8 @@ static bool is_refused(const struct sim_verdict *verdict, const char *name)
     return true;
 }
 
-/* Behind a call that was made, whose result it hands on: the end of everything, or a failure that is told all the same. */
+/* Behind a call that was made, whose result it hands on: the end of everything, or a failure that is told all the
+ * same. */
 static int finish(int result, const struct sim_verdict *verdict, const char *name)
 {
     int cause = errno;
@@ -133,7 +135,8 @@ static ssize_t write_at(int fd, const void *bytes, size_t count, off_t offset)
     size_t part = part_of(&verdict, count);
     sim_file_before_write(file, (uint64_t)offset, part);
     ssize_t taken = raw_pwrite(fd, bytes, part, offset);
-    sim_note("pwrite %d: %zu of %zu at %" PRId64 ", crc %08x", fd, part, count, (int64_t)offset, crc32c(0, bytes, part));
+    sim_note("pwrite %d: %zu of %zu at %" PRId64 ", crc %08x", fd, part, count, (int64_t)offset,
+             crc32c(0, bytes, part));
     if (taken > 0 && sim_fd_is_synchronous(fd) && !verdict.is_last) {
         if (verdict.error == 0)
             sim_file_wrote_through(file, (uint64_t)offset, (uint64_t)taken);

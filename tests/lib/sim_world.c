@@ -1,8 +1,8 @@
 /*
  * sim_world.c — the checker of sim_world.h.
  *
- * Invariant: world.model, world.by_seq and `walked` stand at one place of the journal, up to which it has been compared and
- * can no longer change. Behind it lies what one life wrote.
+ * Invariant: world.model, world.by_seq and `walked` stand at one place of the journal, up to which it has been
+ * compared and can no longer change. Behind it lies what one life wrote.
  */
 #include "tests/lib/sim_world.h"
 
@@ -38,7 +38,8 @@ static struct {
     settle_result results[WORLD_EVENTS_MAX];
     uint64_t persisted_seq, last_time_us;
     /* what the last life submitted and did not hear of, by caller */
-    size_t unheard[WORLD_CALLERS_MAX][WORLD_EVENTS_MAX], unheard_count[WORLD_CALLERS_MAX], unheard_at[WORLD_CALLERS_MAX];
+    size_t unheard[WORLD_CALLERS_MAX][WORLD_EVENTS_MAX], unheard_count[WORLD_CALLERS_MAX],
+        unheard_at[WORLD_CALLERS_MAX];
     bool is_ambiguous; /* an event may be one caller's or another's, and so is the position of its source */
 } walked;
 
@@ -129,7 +130,8 @@ static void take(struct world_submission *submission)
         const settle_result *result = &submission->results[i];
         struct world_event *event = &world.events[submission->first + i];
         if (result->seq <= before || result->seq >= WORLD_EVENTS_MAX || world.by_seq[result->seq] != 0)
-            sim_fail("event %zu of a batch is told seq %" PRIu64 ", the one before it %" PRIu64, i, result->seq, before);
+            sim_fail("event %zu of a batch is told seq %" PRIu64 ", the one before it %" PRIu64, i, result->seq,
+                     before);
         before = result->seq;
         world.by_seq[result->seq] = submission->first + i + 1;
         event->told = *result;
@@ -145,8 +147,8 @@ static void take(struct world_submission *submission)
 
 void world_answer(struct world_submission *submission, settle_status status)
 {
-    sim_note("caller %d is told of %zu events from index %zu on: %s, seq %" PRIu64, submission->caller, submission->count,
-             submission->first, settle_status_name(status), submission->results[0].seq);
+    sim_note("caller %d is told of %zu events from index %zu on: %s, seq %" PRIu64, submission->caller,
+             submission->count, submission->first, settle_status_name(status), submission->results[0].seq);
     if (submission->state != WORLD_WAITS)
         sim_fail("a submission is answered twice");
     switch (status) {
@@ -270,8 +272,8 @@ static void give_back(size_t at, const size_t unheard_at[WORLD_CALLERS_MAX])
 }
 
 /*
- * From arrival `at` on: the callers' events that were not heard of, each caller's in its order. Two callers may have submitted
- * the same event: then either may be meant.
+ * From arrival `at` on: the callers' events that were not heard of, each caller's in its order. Two callers may have
+ * submitted the same event: then either may be meant.
  */
 static bool find_callers(size_t at)
 {
@@ -373,12 +375,14 @@ static void take_record(const struct record *record, const struct frame *frame)
         *arrival = (struct arrival){.position = record->position, .result = {.seq = record->seq}};
         keep_texts(&arrival->event, &record->u.consumed);
     } else if (record->kind == RECORD_PERSISTED) {
-        if (record->u.persisted.first_seq != walked.persisted_seq + 1 || record->u.persisted.last_seq >= frame->first_seq)
+        if (record->u.persisted.first_seq != walked.persisted_seq + 1 ||
+            record->u.persisted.last_seq >= frame->first_seq)
             sim_fail("PERSISTED of other events: %" PRIu64, record->u.persisted.first_seq);
         walked.persisted_seq = record->u.persisted.last_seq;
     } else if (record->kind >= RECORD_VALIDATED && record->kind <= RECORD_CONFLICT) {
         if (record->seq != arrival->result.seq || record->seq != world.model.seq + arrival_count + 1)
-            sim_fail("event %" PRIu64 " stands where %" PRIu64 " should", record->seq, world.model.seq + arrival_count + 1);
+            sim_fail("event %" PRIu64 " stands where %" PRIu64 " should", record->seq,
+                     world.model.seq + arrival_count + 1);
         arrival->result.outcome = SETTLE_ACCEPTED;
         if (record->kind == RECORD_VALIDATED) {
             arrival->validated = record->u.validated;
@@ -467,7 +471,8 @@ static void compare_all(void)
     }
     declare_up_to(&next, arrival_count);
     if (world.told_seq > world.model.seq)
-        sim_fail("the journal ends with event %" PRIu64 ", but %" PRIu64 " was told of", world.model.seq, world.told_seq);
+        sim_fail("the journal ends with event %" PRIu64 ", but %" PRIu64 " was told of", world.model.seq,
+                 world.told_seq);
     for (size_t i = 0; i < STREAM_ASSET_COUNT; i++)
         if (world.asset_is_acknowledged[i] && model_asset(&world.model, stream_assets[i].id) == NULL)
             sim_fail("asset %s was declared, and is not there", stream_assets[i].symbol);
@@ -542,8 +547,8 @@ static void check_sources(settle *engine)
             most = source->line_next;
         }
         if (position.line < least || position.line > most || position.offset_bytes != 10 * position.line)
-            sim_fail("source %s stands at line %" PRIu64 ", its last event at %" PRIu64 " (%" PRIu64 " … %" PRIu64 ")", name,
-                     position.line, source->line, least, most);
+            sim_fail("source %s stands at line %" PRIu64 ", its last event at %" PRIu64 " (%" PRIu64 " … %" PRIu64 ")",
+                     name, position.line, source->line, least, most);
         source->number = position.source;
         source->line = source->line_least = source->line_most = source->line_begin = position.line;
         source->line_next = position.line + 1;
@@ -580,7 +585,8 @@ void world_check_directory(const char *directory)
         sim_fail("the store is damaged: %s", view.store_fault.text);
     if (view.tail.position != view.end.position)
         sim_fail("the store is behind the journal of an engine that was closed");
-    if (accounts_init(&accounts, &sim_mem, 0) != SETTLE_OK || view_accounts(&view, 0, 0, &accounts, &error) != SETTLE_OK)
+    if (accounts_init(&accounts, &sim_mem, 0) != SETTLE_OK ||
+        view_accounts(&view, 0, 0, &accounts, &error) != SETTLE_OK)
         sim_fail("the balances cannot be read: %s", error.text);
     if (!model_equals_accounts(&world.model, &accounts, text))
         sim_fail("a balance of the store differs: %s", text);

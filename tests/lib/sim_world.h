@@ -1,15 +1,15 @@
 /*
- * sim_world.h — what the callers of a simulated engine did and were told, and whether its journal agrees: the checker of
- * tests/fault/test_simulation.c. The rules are the model's (model.h), the journal is read record by record.
+ * sim_world.h — what the callers of a simulated engine did and were told, and whether its journal agrees: the checker
+ * of tests/fault/test_simulation.c. The rules are the model's (model.h), the journal is read record by record.
  *
  *     world_begin();                                // no journal yet
  *     …a life: callers note what they submit, are told and see…
  *     world_check(engine, directory);               // in the next one, behind its recovery
  *     world_end();
  *
- * Held against each other: what was acknowledged is there, at its seq, with the outcome that was told; of what was not, each
- * caller's events are there up to some point, in its order; nothing else is; what a query told stays true; the past does
- * not change; sources stand behind their last event. A difference ends the process with the seed.
+ * Held against each other: what was acknowledged is there, at its seq, with the outcome that was told; of what was
+ * not, each caller's events are there up to some point, in its order; nothing else is; what a query told stays true;
+ * the past does not change; sources stand behind their last event. A difference ends the process with the seed.
  */
 #ifndef TESTS_LIB_SIM_WORLD_H
 #define TESTS_LIB_SIM_WORLD_H
@@ -52,9 +52,9 @@ struct world_submission {
 };
 
 struct world_source {
-    uint32_t number; /* in this life */
-    uint64_t line_begin; /* when the life began */
-    uint64_t line;       /* behind the last event in the journal */
+    uint32_t number;                           /* in this life */
+    uint64_t line_begin;                       /* when the life began */
+    uint64_t line;                             /* behind the last event in the journal */
     uint64_t line_least, line_most, line_next; /* advanced to for sure; perhaps; of the next event */
 };
 
@@ -63,7 +63,7 @@ struct world {
     size_t event_count;
     struct world_submission submissions[WORLD_SUBMISSIONS_MAX];
     size_t submission_count;
-    size_t by_seq[WORLD_EVENTS_MAX]; /* index + 1 of the event; 0: not known (yet) */
+    size_t by_seq[WORLD_EVENTS_MAX];   /* index + 1 of the event; 0: not known (yet) */
     uint64_t life, told_seq, done_seq; /* told_seq: somebody was told of this one */
     bool is_latched;                   /* somebody was told so in this life */
     bool is_created;                   /* settle_open() has succeeded */

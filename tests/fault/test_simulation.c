@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -443,6 +444,9 @@ static void run_begin(void)
 {
     mallopt(M_MMAP_THRESHOLD, 3 << 19); /* LMDB has 2 MiB of zeros that it hardly touches */
     mallopt(M_TRIM_THRESHOLD, 1 << 28);
+    /* Below it no name is another one every time. */
+    tempdir_join(run.base, run.temporary, "disk");
+    CHECK(mkdir(run.base, 0700) == 0);
     tempdir_join(run.data, run.base, "data");
     tempdir_join(run.logs, run.base, "logs");
 }
@@ -467,12 +471,12 @@ static void child_main(uint64_t first, uint64_t count)
 static bool run_seeds(uint64_t first, uint64_t count)
 {
     int status = 0;
-    tempdir_make(run.base);
+    tempdir_make(run.temporary);
     pid_t child = child_fork();
     if (child == 0)
         child_main(first, count);
     CHECK(waitpid(child, &status, 0) == child);
-    tempdir_remove(run.base);
+    tempdir_remove(run.temporary);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return true;
     if (WIFSIGNALED(status))
@@ -484,11 +488,11 @@ static bool run_seeds(uint64_t first, uint64_t count)
 
 static int run_one(uint64_t seed)
 {
-    tempdir_make(run.base);
+    tempdir_make(run.temporary);
     run_begin();
     uint64_t hash = run_seed(seed, true);
     printf("seed %" PRIu64 ": hash %016" PRIx64 "\n", seed, hash);
-    tempdir_remove(run.base);
+    tempdir_remove(run.temporary);
     return 0;
 }
 

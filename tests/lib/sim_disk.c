@@ -54,7 +54,7 @@ struct change {
 };
 
 static struct {
-    char path[256];
+    char path[512];
     int attic_fd;
     unsigned kept_count;
     struct sim_file files[FILES_MAX];
@@ -502,7 +502,7 @@ void sim_disk_close(void)
 
 void sim_disk_begin(const char *path)
 {
-    char attic[300];
+    char attic[600];
     snprintf(disk.path, sizeof disk.path, "%s", path);
     snprintf(attic, sizeof attic, "%s/attic", path);
     disk.file_count = disk.dir_count = disk.change_count = disk.fd_end = 0;

@@ -103,7 +103,6 @@ static int finish(int result, const struct sim_verdict *verdict, const char *nam
     return result;
 }
 
-/* The temporary directory has another name every time. */
 static const char *last_part(const char *path)
 {
     const char *slash = strrchr(path, '/');

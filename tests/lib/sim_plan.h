@@ -9,7 +9,7 @@
 
 /* Of all lives; the paths are the test's. */
 struct sim_run {
-    char base[TEMPDIR_BYTES], data[TEMPDIR_PATH_BYTES], logs[TEMPDIR_PATH_BYTES];
+    char temporary[TEMPDIR_BYTES], base[TEMPDIR_PATH_BYTES], data[TEMPDIR_PATH_BYTES], logs[TEMPDIR_PATH_BYTES];
     settle_options options;
     settle_lines_options lines;
     bool has_lines;

@@ -27,7 +27,7 @@ void sim_plan_run(struct sim_run *run)
     static const unsigned switches[] = {20, 100, 300, 700}, slow[] = {0, 0, 30, 300};
     settle_options_init(&run->options);
     run->is_large = plan(150) == 0;
-    run->options.segment_bytes = run->is_large ? (1 << 20) + 4096 : 16384 << plan(3);
+    run->options.segment_bytes = run->is_large ? (UINT64_C(1) << 20) + 4096 : UINT64_C(16384) << plan(3);
     run->options.reallocate = sim_reallocate;
     settle_lines_options_init(&run->lines);
     run->has_lines = plan(5) == 0;

@@ -172,6 +172,8 @@ static void take_event(struct loop *loop, settle_event *event, settle_source_pos
         texts[1] = event->u.trade.trade_id;
     const char *scratch = loop->scratch + loop->scratch_used, *limit = loop->scratch + SCRATCH_BYTES;
     for (size_t i = 0; i < 2; i++) {
+        if (texts[i].data == NULL) /* not given; and C has no NULL + 0 */
+            continue;
         const char *behind = texts[i].data + texts[i].bytes;
         if (texts[i].data >= scratch && texts[i].data < limit && behind > loop->scratch + loop->scratch_used)
             loop->scratch_used = (size_t)(behind - loop->scratch);

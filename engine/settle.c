@@ -174,14 +174,18 @@ static settle_status tail_cut(settle *e, settle_error *error)
     char copy[SEGMENT_NAME_BYTES + 32];
     const char *segment = journal_reader_place(e->follower, tail->torn_position, &offset);
     settle_status status = journal_cut_tail(e->data_fd, segment, offset, tail->torn_bytes, copy, error);
-    if (status == SETTLE_OK)
-        engine_log(e, SETTLE_LOG_WARNING,
-                   "a torn frame of %" PRIu64 " bytes at %s:%" PRIu64 " was cut; %s; it is kept as journal/%s",
-                   tail->torn_bytes, segment, offset,
-                   tail->torn_position < e->acknowledged_position
-                       ? "THE DISK HAS LOST WHAT WAS ACKNOWLEDGED: journal/watermark tells of it"
-                       : "nothing in it was acknowledged",
-                   copy);
+    if (status != SETTLE_OK)
+        return status;
+    engine_log(e, SETTLE_LOG_WARNING,
+               "a torn frame of %" PRIu64 " bytes at %s:%" PRIu64 " was cut; %s; it is kept as journal/%s",
+               tail->torn_bytes, segment, offset,
+               tail->torn_position < e->acknowledged_position
+                   ? "THE DISK HAS LOST WHAT WAS ACKNOWLEDGED: journal/watermark tells of it"
+                   : "nothing in it was acknowledged",
+               copy);
+    /* It was told. Whoever walks the journal once more, for a new store, must not miss the frame again. */
+    if (e->acknowledged_position > tail->torn_position)
+        e->acknowledged_position = tail->torn_position;
     return status;
 }
 

@@ -9,8 +9,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/unit/engine_history.h"
+#include "journal/base/bytes.h"
+#include "journal/watermark.h"
 #include "tests/lib/child.h"
+#include "tests/unit/engine_history.h"
 
 SETTLE_SUITE(engine_recovery);
 
@@ -279,6 +281,34 @@ Test(engine_recovery, a_torn_frame_is_kept_aside_and_cut_and_the_rest_goes_on)
         cr_assert(rig_available(&torn, 1, RIG_USDT) == balance.available + 1);
         rig_remove(&torn);
     }
+    rig_remove(&rig);
+}
+
+/* The disk lost a frame that was acknowledged, and a balance of the store rotted, which is found once the frame is cut: the
+ * journal is walked again, and must not be refused for want of the frame. */
+Test(engine_recovery, a_torn_frame_that_the_watermark_knew_is_cut_though_the_store_is_damaged_too)
+{
+    static const unsigned char user_1_usdt[] = {0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2};
+    struct rig rig, torn;
+    char path[TEMPDIR_PATH_BYTES];
+    unsigned char watermark[WATERMARK_BYTES];
+    rig_make(&rig);
+    rig.options.segment_bytes = 1 << 20;
+    rig_open(&rig);
+    rig_deposits(&rig, 1, 5);
+    rig_close(&rig); /* the store has them */
+    open_again(&rig);
+    tear(&rig, &torn, 100);
+    put_u64(watermark, 100000);
+    put_u64(watermark + 8, ~UINT64_C(100000));
+    put_u64(watermark + 16, 1);
+    path_in(&torn, "journal/watermark", path);
+    tree_write(path, 0, watermark, sizeof watermark);
+    cr_assert(flip_all(&torn, user_1_usdt, sizeof user_1_usdt) > 0);
+    open_again(&torn);
+    cr_assert(rig_logged(&torn, "THE DISK HAS LOST") && rig_logged(&torn, "the store is damaged"), "%s", torn.log);
+    cr_assert(rig_available(&torn, 1, RIG_USDT) == 5);
+    rig_remove(&torn);
     rig_remove(&rig);
 }
 

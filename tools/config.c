@@ -179,8 +179,10 @@ settle_status config_parse(const char *text, size_t bytes, const char *file, str
     const struct config config = {text, file, bytes, error};
     struct settings changed = *settings;
     const char *end = text;
-    if (memchr(text, '\0', bytes) != NULL)
-        return fault_at(&config, strlen(text), "a byte 0 is no JSON");
+    /* cJSON takes any of them for white space, and the walk through the text would lose its step. */
+    for (size_t i = 0; i < bytes; i++)
+        if ((unsigned char)text[i] < 0x20 && (text[i] == '\0' || strchr("\t\r\n", text[i]) == NULL))
+            return fault_at(&config, i, "a byte %d is no JSON", text[i]);
     if (bytes >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
         return fault_at(&config, 0, "a byte-order mark is no JSON");
     cJSON *root = cJSON_ParseWithLengthOpts(text, bytes + 1, &end, true);

@@ -187,6 +187,20 @@ Test(settings, a_mistake_leaves_all_as_it_was)
         cr_assert_eq(setting_get(&settings, i), setting_get(&before, i), "%s", setting_table[i].name);
 }
 
+/* cJSON takes all of them for white space: a fault behind one was told at another place, even behind the text's end. */
+Test(settings, control_characters_are_no_white_space)
+{
+    struct settings settings;
+    char text[] = "?{\"commit_events_max\":1,\"commit_events_max\":1}";
+    for (char byte = 1; byte < 0x20; byte++) {
+        text[0] = byte;
+        bool is_white = strchr("\t\r\n", byte) != NULL;
+        EXPECT_STATUS(parse(text, &settings), SETTLE_E_INVALID);
+        cr_assert_eq(test_error.offset_bytes, is_white ? 24 : 0, "byte %d: %s", byte, test_error.text);
+        cr_assert(strstr(test_error.text, is_white ? "is given twice" : "is no JSON") != NULL, "%s", test_error.text);
+    }
+}
+
 Test(settings, a_group_is_an_object_and_only_a_group)
 {
     struct settings settings;

@@ -36,7 +36,7 @@ while read -r file; do
     tests/unit/test_*.c) named="^        ${name:5:-2}\\)?\$|[ (]${name:5:-2}[ )]" ;;
     tests/fault/test_*.c) named="settle_fault_test\\(${name:5:-2}[ )]|\\(fault ${name:5:-2} " ;;
     tests/threads/test_*.c) named="settle_thread_test\\(${name:5:-2}\\)" ;;
-    tests/fuzz/fuzz_*.c) named="settle_fuzz_test\\(${name:5:-2}[ )]" ;;
+    tests/fuzz/fuzz_*.c) named="settle_fuzz_test\\(${name:5:-2}[ )]|foreach\\(name IN ITEMS .*\\b${name:5:-2}\\b" ;;
     tests/integration/*.sh) named="settle_integration_test\\(${name%.sh}\\)" ;;
     *) named="[ /]$name([ )]|\$)" ;;
     esac

@@ -86,6 +86,7 @@ struct settle {
     unsigned waiting, flushing;     /* callers that want a commit now; that want PERSISTED too */
     struct pending *pending;        /* in order of frame_number */
     size_t pending_count, pending_capacity;
+    size_t pending_promised; /* places for submissions that are being applied */
 
     /* looking up ids that are not in memory any more */
     struct store *store;

@@ -114,7 +114,7 @@ static settle_status segment_sync(int journal_fd, const char *name, settle_error
     if (status == SETTLE_OK)
         status = file_sync_data(fd, name, error);
     file_close(fd);
-    return status;
+    return fail_in(error, status, "journal");
 }
 
 settle_status journal_reader_refresh(struct journal_reader *reader, settle_error *error)

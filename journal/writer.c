@@ -148,7 +148,7 @@ settle_status journal_create_with_id(int data_fd, const struct mem *mem, uint64_
     char name[SEGMENT_NAME_BYTES];
     status = dir_open_at(data_fd, "journal", true, &journal_fd, error);
     if (status == SETTLE_OK)
-        status = dir_sync(data_fd, "the data directory", error);
+        status = dir_sync(data_fd, ".", error);
     if (status == SETTLE_OK)
         status = file_open_at(journal_fd, WATERMARK_NAME, FILE_CREATE_OR_WRITE, &watermark_fd, error);
     if (status == SETTLE_OK)
@@ -160,7 +160,7 @@ settle_status journal_create_with_id(int data_fd, const struct mem *mem, uint64_
     file_close(watermark_fd);
     file_close(fd);
     file_close(journal_fd);
-    return status;
+    return fail_in(error, status, "journal");
 }
 
 settle_status journal_writer_open(int data_fd, const struct mem *mem, const struct journal_point *end,
@@ -202,7 +202,7 @@ settle_status journal_writer_open(int data_fd, const struct mem *mem, const stru
         status = watermark_write(w->watermark_fd, end->position, true, error);
     if (status != SETTLE_OK) {
         journal_writer_close(w);
-        return status;
+        return fail_in(error, status, "journal");
     }
     *ret_writer = w;
     return SETTLE_OK;
@@ -363,7 +363,7 @@ settle_status journal_writer_commit(struct journal_writer *writer, struct frame_
     if (frame->position / w->header.segment_bytes != w->header.ordinal)
         status = segment_switch(w, frame, error);
     if (status != SETTLE_OK)
-        return status;
+        return fail_in(error, status, "journal");
     frame->previous_chain = w->chain;
     frame_seal(frame, buffer->bytes, buffer->used, w->header.journal_id);
     uint64_t offset = frame->position % w->header.segment_bytes, end = offset + frame->length_bytes;
@@ -376,7 +376,7 @@ settle_status journal_writer_commit(struct journal_writer *writer, struct frame_
     if (status == SETTLE_OK)
         status = watermark_write(w->watermark_fd, frame->position + frame->length_bytes, true, error);
     if (status != SETTLE_OK)
-        return status;
+        return fail_in(error, status, "journal");
     w->chain = frame->chain;
     spare_prepare(w, end);
     return SETTLE_OK;

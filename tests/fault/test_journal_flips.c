@@ -46,7 +46,7 @@ static struct tally *tally; /* shared with the children */
 
 struct scene {
     struct journal_builder b;
-    struct journal_files files; /* as they should be */
+    struct journal_files files;  /* as they should be */
     uint8_t *maps[SEGMENTS_MAX]; /* as they lie there */
     size_t segment_count, frame_at;
 };
@@ -138,9 +138,9 @@ static bool is_refused_rightly(const struct expected *expected, settle_status st
 
 static void die(const char *who, const struct expected *expected, settle_status status, const settle_error *error)
 {
-    fprintf(stderr, "%s: status %d, %s:%" PRIu64 ", seq %" PRIu64 ": %s; it is in %s:%" PRIu64 ", seq %" PRIu64 "\n", who,
-            (int)status, error->file, error->offset_bytes, error->seq, error->text, expected->name, expected->offset,
-            expected->seq);
+    fprintf(stderr, "%s: status %d, %s:%" PRIu64 ", seq %" PRIu64 ": %s; it is in %s:%" PRIu64 ", seq %" PRIu64 "\n",
+            who, (int)status, error->file, error->offset_bytes, error->seq, error->text, expected->name,
+            expected->offset, expected->seq);
     abort();
 }
 
@@ -254,15 +254,16 @@ int main(int argc, char **argv)
         int status = child_exit(child);
         if (status != 0) {
             fprintf(stderr,
-                    "ended with %d at bit %" PRIu64 " of byte %" PRIu64 " of segment %" PRIu64 "; again: SETTLE_TEST_SEED=%" PRIu64
-                    " test_journal_flips 1 %" PRIu64 "\n",
+                    "ended with %d at bit %" PRIu64 " of byte %" PRIu64 " of segment %" PRIu64
+                    "; again: SETTLE_TEST_SEED=%" PRIu64 " test_journal_flips 1 %" PRIu64 "\n",
                     status, tally->bit, tally->byte, tally->ordinal, seed, every);
             return 1;
         }
     }
     printf("%" PRIu64 " bits flipped one by one: %" PRIu64 " in segment headers, %" PRIu64 " in frames and %" PRIu64
-           " in the zeros before another segment were all found where they are; of those in the zeros behind the end %" PRIu64
-           " were cut as torn and %" PRIu64 " refused, and nothing was lost; %" PRIu64 " also by the whole engine\n",
+           " in the zeros before another segment were all found where they are; of those in the zeros behind the end "
+           "%" PRIu64 " were cut as torn and %" PRIu64 " refused, and nothing was lost; %" PRIu64
+           " also by the whole engine\n",
            tally->flips, tally->in_headers, tally->in_frames, tally->in_gaps, tally->behind, tally->behind_refused,
            tally->engines);
     CHECK(tally->in_headers > 0 && tally->in_frames > 0 && tally->in_gaps > 0 && tally->behind > 0);

@@ -544,6 +544,7 @@ static void expect_whole(struct stage *stage, const struct call *call)
     uint64_t seq = oracle_follow(&oracle, stage->rig.data);
     CHECK(seq <= stage->submitted && (stage->was_stopped || seq == stage->submitted));
     oracle_check_directory(&oracle, stage->rig.data);
+    life_verify(stage->rig.data);
     oracle_deinit(&oracle);
 }
 

@@ -321,6 +321,18 @@ static void expect_lines(struct life *life)
     }
 }
 
+void life_verify(const char *directory)
+{
+    struct verify_result result;
+    settle_error error = {.status = SETTLE_OK};
+    settle_status status = query_verify(directory, NULL, &result, &error);
+    if (status == SETTLE_OK && result.fault.status == SETTLE_OK && result.store == STORE_EQUAL)
+        return;
+    fprintf(stderr, "verify: %d, %s; %s (file '%s'); the store is %s\n", (int)status, error.text, result.fault.text,
+            result.fault.file, status == SETTLE_OK ? store_state_name(result.store) : "not seen");
+    abort();
+}
+
 void life_check(struct life *life)
 {
     struct oracle oracle;
@@ -336,6 +348,7 @@ void life_check(struct life *life)
     uint64_t count = oracle_follow(&oracle, rig->data);
     CHECK(count >= life->acknowledged && count <= life->submitted);
     oracle_check_directory(&oracle, rig->data);
+    life_verify(rig->data);
     must(life, rig_try_open(rig), "opening it once more");
     oracle_check(&oracle, rig->engine);
     expect_sources(life, count);

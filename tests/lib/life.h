@@ -54,5 +54,7 @@ void life_end(struct life *life);
 void life_live(struct life *life);
 /* Whole, with all that was acknowledged and nothing that was never submitted; the lines too; and it goes on. */
 void life_check(struct life *life);
+/* verify finds no fault in a directory, and its store says what the journal says: ids and later arrivals too. */
+void life_verify(const char *directory);
 
 #endif

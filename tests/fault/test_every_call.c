@@ -3,8 +3,8 @@
  * once, with any of the errors. Each failure is told with its place; the first write or sync that fails stops the engine
  * before it acknowledges; behind it everything acknowledged is there and the rest wholly or not at all.
  *
- *     test_every_call [EVERY [PART PARTS]]     every EVERYth case (of the many opens and reads every eighth of those); 1 for
- *                                              all. PARTS processes share them, numbered from 0
+ *     test_every_call [EVERY [PART PARTS]]     every EVERYth case, of opens and reads every eighth of those, and of what a
+ *                                              life does seldom six times as many; 1 for all. PARTS processes share them, numbered from 0
  *     test_every_call SCENE CALLS ERROR INDEX  one case, as a failure tells it
  *
  * A plain main(), so that the case that ended the process can be told.
@@ -26,7 +26,8 @@
 enum {
     EVENTS = 1000,
     EVERY = 31, /* where no argument tells; prime, so that all errors and places have their turn */
-    MANY = 8,
+    MANY = 8,   /* opens and reads are so many, and */
+    FEW = 6,    /* names, maps and the like so few */
     CASE_SECONDS_MAX = 120,
 };
 
@@ -45,12 +46,12 @@ struct kind {
     const char *name;
     unsigned calls;
     uint64_t least; /* so many of them a life has */
-    bool is_many;
+    enum { USUAL, RARE, OFTEN } how_often;
 };
 static const struct kind kinds[] = {
-    {"writes", TRAP_WRITES, 200, false}, {"syncs", TRAP_SYNCS, 100, false},   {"truncates", TRAP_TRUNCATES, 2, false},
-    {"names", TRAP_NAMES, 8, false},     {"opens", TRAP_OPENS, 40, true},     {"reads", TRAP_READS, 40, true},
-    {"maps", TRAP_MAPS, 4, false},       {"threads", TRAP_THREADS, 4, false},
+    {"writes", TRAP_WRITES, 200, USUAL}, {"syncs", TRAP_SYNCS, 100, USUAL},  {"truncates", TRAP_TRUNCATES, 2, RARE},
+    {"names", TRAP_NAMES, 8, RARE},      {"opens", TRAP_OPENS, 40, OFTEN},   {"reads", TRAP_READS, 40, OFTEN},
+    {"maps", TRAP_MAPS, 4, RARE},        {"threads", TRAP_THREADS, 4, RARE},
 };
 
 #define CHANGES (TRAP_CHANGES | TRAP_OPENS | TRAP_MAPS)
@@ -187,6 +188,13 @@ static uint64_t count_calls(const struct scene *scene, const struct kind *kind)
     return tally->index;
 }
 
+static uint64_t stride_of(const struct kind *kind, uint64_t every)
+{
+    if (every == 1 || kind->how_often == USUAL)
+        return every;
+    return kind->how_often == OFTEN ? every * MANY : 1 + every / FEW;
+}
+
 /* The cases are numbered through: by scene, kind, error and index. */
 static void run_all(uint64_t every, uint64_t part, uint64_t parts)
 {
@@ -194,7 +202,7 @@ static void run_all(uint64_t every, uint64_t part, uint64_t parts)
     for (size_t s = 0; s < COUNT(scenes); s++)
         for (size_t k = 0; k < COUNT(kinds); k++) {
             uint64_t calls = count_calls(&scenes[s], &kinds[k]), before = tally->cases;
-            uint64_t stride = (every > 1 && kinds[k].is_many ? MANY : 1) * every * parts;
+            uint64_t stride = stride_of(&kinds[k], every) * parts;
             for (size_t f = 0; f < COUNT(faults); f++) {
                 if ((faults[f].calls & kinds[k].calls) == 0)
                     continue;

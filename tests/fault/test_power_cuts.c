@@ -71,37 +71,46 @@ struct scene {
     uint64_t cuts, cuts_in_open, events, torn, lost, disks;
 };
 
+static struct scene scene_here;
+
 /* ---- The disk ---- */
 
 static void skip(const char *why)
 {
     fprintf(stderr, "skipped: %s: %s\n", why, strerror(errno));
+    if (scene_here.base[0] != '\0')
+        tempdir_remove(scene_here.base);
     exit(PLAIN_SKIP);
 }
 
 /* A loop device for the image that clears itself with its last use. -1: there are none here. */
 static int loop_attach(const char *image, char ret_path[64])
 {
-    int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), image_fd = open(image, O_RDWR | O_CLOEXEC), loop = -1;
+    int image_fd = open(image, O_RDWR | O_CLOEXEC), loop = -1, cause = 0;
     CHECK(image_fd >= 0);
+    int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+    cause = errno;
     for (int attempt = 0; control >= 0 && loop < 0 && attempt < 100; attempt++) { /* others may take the free one */
         int number = ioctl(control, LOOP_CTL_GET_FREE);
+        cause = errno;
         if (number < 0)
             break;
         snprintf(ret_path, 64, "/dev/loop%d", number);
         loop = open(ret_path, O_RDWR | O_CLOEXEC);
         struct loop_config config = {.fd = (uint32_t)image_fd, .info = {.lo_flags = LO_FLAGS_AUTOCLEAR}};
-        if (loop >= 0 && ioctl(loop, LOOP_CONFIGURE, &config) != 0) {
-            int cause = errno;
+        if (loop >= 0 && ioctl(loop, LOOP_CONFIGURE, &config) == 0)
+            break;
+        cause = errno;
+        if (loop >= 0)
             close(loop);
-            loop = -1;
-            if (cause != EBUSY)
-                break;
-        }
+        loop = -1;
+        if (cause != EBUSY)
+            break;
     }
     if (control >= 0)
         close(control);
     close(image_fd);
+    errno = cause;
     return loop;
 }
 
@@ -118,7 +127,7 @@ static bool disk_mount(const struct scene *scene)
     return is_mounted;
 }
 
-/* Lazily where a sync daemon or the like still looks at it. */
+/* Somebody who looks at all file systems may be inside for a moment. */
 static void disk_unmount(const struct scene *scene)
 {
     for (int attempt = 0; umount(scene->disk) != 0; attempt++) {
@@ -139,8 +148,10 @@ static void disk_make(struct scene *scene)
         _exit(127);
     }
     int status = child_exit(child);
-    if (status == 127)
+    if (status == 127) {
+        errno = ENOENT;
         skip("mkfs.ext4");
+    }
     CHECK(status == 0);
     scene->seed = stream_random(&scene->dice, UINT64_MAX);
     scene->seq = 0;
@@ -341,7 +352,7 @@ static void run(struct scene *scene, uint64_t count, bool is_early)
 
 int main(int argc, char **argv)
 {
-    static struct scene scene;
+    struct scene *scene = &scene_here;
     uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : CUTS;
     bool is_early = argc > 2 && strcmp(argv[2], "early") == 0;
     CHECK(count > 0);
@@ -354,24 +365,24 @@ int main(int argc, char **argv)
     builder_use_memory();
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(shared != MAP_FAILED);
-    rig_make(&scene.rig);
-    memcpy(scene.base, scene.rig.base, sizeof scene.base);
-    tempdir_join(scene.image, scene.base, "image");
-    tempdir_join(scene.disk, scene.base, "disk");
-    tempdir_join(scene.rig.data, scene.disk, "data");
-    tempdir_join(scene.logs, scene.disk, "logs");
-    CHECK(mkdir(scene.disk, 0700) == 0);
-    stream_init(&scene.dice, stream_seed(31));
+    rig_make(&scene->rig);
+    memcpy(scene->base, scene->rig.base, sizeof scene->base);
+    tempdir_join(scene->image, scene->base, "image");
+    tempdir_join(scene->disk, scene->base, "disk");
+    tempdir_join(scene->rig.data, scene->disk, "data");
+    tempdir_join(scene->logs, scene->disk, "logs");
+    CHECK(mkdir(scene->disk, 0700) == 0);
+    stream_init(&scene->dice, stream_seed(31));
     if (!is_early) {
-        run(&scene, count, false);
+        run(scene, count, false);
         printf("%" PRIu64 " power cuts, %" PRIu64 " of them while it opened, on %" PRIu64 " file systems: %" PRIu64
                " events, %" PRIu64 " torn frames, nothing acknowledged lost\n",
-               scene.cuts, scene.cuts_in_open, scene.disks, scene.events, scene.torn);
-        CHECK(scene.lost == 0 && scene.events > 0);
+               scene->cuts, scene->cuts_in_open, scene->disks, scene->events, scene->torn);
+        CHECK(scene->lost == 0 && scene->events > 0);
     }
-    run(&scene, is_early ? count : CONTROL_CUTS, true);
-    printf("acknowledged before the sync: seen lost at cut %" PRIu64 "\n", scene.cuts);
-    CHECK(scene.lost > 0);
-    rig_remove(&scene.rig);
+    run(scene, is_early ? count : CONTROL_CUTS, true);
+    printf("acknowledged before the sync: seen lost at cut %" PRIu64 "\n", scene->cuts);
+    CHECK(scene->lost > 0);
+    rig_remove(&scene->rig);
     return 0;
 }

@@ -301,16 +301,20 @@ settle_status settle_submit(settle *engine, const settle_event *events, size_t c
     return status;
 }
 
+/* Room on the list for one more completion than are promised; other callers may come while this one waits. */
 static settle_status pending_reserve(settle *e, settle_error *error)
 {
-    if (e->pending_count < e->pending_capacity)
-        return SETTLE_OK;
-    size_t capacity = e->pending_capacity == 0 ? 64 : e->pending_capacity * 2;
-    struct pending *pending = mem_resize(&e->mem, e->pending, capacity, sizeof *pending);
-    if (pending == NULL)
-        return fail(error, SETTLE_E_NO_MEMORY, "no memory for pending completions");
-    e->pending = pending;
-    e->pending_capacity = capacity;
+    size_t wanted = e->pending_count + e->pending_promised + 1;
+    if (wanted > e->pending_capacity) {
+        size_t capacity = e->pending_capacity == 0 ? 64 : e->pending_capacity * 2;
+        struct pending *pending = mem_resize(&e->mem, e->pending, capacity, sizeof *pending);
+        if (pending == NULL)
+            return fail(error, SETTLE_E_NO_MEMORY, "no memory for pending completions");
+        e->pending = pending;
+        e->pending_capacity = capacity;
+    }
+    assert(wanted <= e->pending_capacity);
+    e->pending_promised++;
     return SETTLE_OK;
 }
 
@@ -321,15 +325,14 @@ settle_status settle_submit_async(settle *engine, const settle_event *events, si
         return fail(error, SETTLE_E_INVALID, "a submission has events and a completion");
     uint64_t frame_number = 0;
     pthread_mutex_lock(&engine->mutex);
-    settle_status status = apply_batch(engine, events, count, ret_results, &frame_number, error);
-    if (status == SETTLE_OK) {
+    settle_status status = engine_check(engine, error);
+    if (status == SETTLE_OK) /* before an event is taken: behind that nothing may fail any more */
         status = pending_reserve(engine, error);
+    if (status == SETTLE_OK) {
+        status = apply_batch(engine, events, count, ret_results, &frame_number, error);
+        engine->pending_promised--;
         if (status == SETTLE_OK)
             engine->pending[engine->pending_count++] = (struct pending){frame_number, done, context, ret_results, count};
-        else
-            engine_latch(engine, &(settle_error){.status = status, .text = "no memory for a completion"});
-        if (status != SETTLE_OK)
-            status = engine_check(engine, error);
     }
     pthread_mutex_unlock(&engine->mutex);
     if (status != SETTLE_OK && status != SETTLE_E_INVALID)

@@ -99,7 +99,7 @@ settle_status checkpoint_start(settle *engine, settle_error *error)
 {
     int result = pthread_create(&engine->checkpoint_thread, NULL, checkpoint_main, engine);
     if (result != 0)
-        return fail_errno(error, result, NULL, "starting the checkpoint thread");
+        return thread_failed(error, result, "starting the checkpoint thread");
     engine->checkpoint_is_running = true;
     return SETTLE_OK;
 }

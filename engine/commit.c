@@ -142,7 +142,7 @@ settle_status commit_start(settle *engine, settle_error *error)
 {
     int result = pthread_create(&engine->commit_thread, NULL, commit_main, engine);
     if (result != 0)
-        return fail_errno(error, result, NULL, "starting the commit thread");
+        return thread_failed(error, result, "starting the commit thread");
     engine->commit_is_running = true;
     return SETTLE_OK;
 }

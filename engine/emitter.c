@@ -213,7 +213,7 @@ static settle_status emitter_run(settle *e, settle_error *error)
     m->is_running = result == 0;
     m->was_started |= m->is_running;
     pthread_mutex_unlock(&e->mutex);
-    return result == 0 ? SETTLE_OK : fail_errno(error, result, NULL, "starting the thread of the JSON lines");
+    return result == 0 ? SETTLE_OK : thread_failed(error, result, "starting the thread of the JSON lines");
 }
 
 settle_status settle_lines_start(settle *engine, const settle_lines_options *options, settle_error *error)

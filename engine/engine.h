@@ -86,6 +86,7 @@ struct settle {
     unsigned waiting, flushing;     /* callers that want a commit now; that want PERSISTED too */
     struct pending *pending;        /* in order of frame_number */
     size_t pending_count, pending_capacity;
+    size_t pending_promised; /* places for submissions that are being applied */
 
     /* looking up ids that are not in memory any more */
     struct store *store;
@@ -113,6 +114,8 @@ settle_status engine_latch(settle *engine, const settle_error *cause);
 void engine_tell_latch(settle *engine);
 /* SETTLE_OK, or SETTLE_E_LATCHED with the first failure's text. Mutex held. */
 settle_status engine_check(const settle *engine, settle_error *error);
+/* What pthread_create() says: its EAGAIN is a want of resources, which the caller may have again. Returns the status. */
+settle_status thread_failed(settle_error *error, int result, const char *what);
 /* Never with the mutex held. */
 void engine_log(const settle *engine, settle_log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -1,5 +1,6 @@
 /* latch.c — what stops an engine for good, and what it has to say on the way. */
 #include <assert.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -40,6 +41,16 @@ settle_status engine_check(const settle *engine, settle_error *error)
         error->status = SETTLE_E_LATCHED;
     }
     return SETTLE_E_LATCHED;
+}
+
+settle_status thread_failed(settle_error *error, int result, const char *what)
+{
+    settle_status status = fail_errno(error, result, NULL, what);
+    if (result != EAGAIN)
+        return status;
+    if (error != NULL)
+        error->status = SETTLE_E_NO_MEMORY;
+    return SETTLE_E_NO_MEMORY;
 }
 
 void engine_log(const settle *engine, settle_log_level level, const char *format, ...)

@@ -63,7 +63,10 @@ static settle_status directory_prepare(const char *directory, const settle_optio
     settle_status status = dir_open(directory, true, &data_fd, error);
     if (status == SETTLE_OK)
         status = lock_take_at(data_fd, &lock_fd, error);
-    if (status == SETTLE_OK && journal_exists(data_fd, &mem)) {
+    bool exists = false;
+    if (status == SETTLE_OK)
+        status = journal_exists(data_fd, &mem, &exists, error);
+    if (exists) {
         if (must_be_new)
             status = fail(error, SETTLE_E_EXISTS, "%s already holds a journal", directory);
     } else if (status == SETTLE_OK && (file_exists_at(data_fd, "store") || snapshot_exists(data_fd))) {

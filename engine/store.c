@@ -78,6 +78,11 @@ settle_status store_fail_lmdb(settle_error *error, int code, const char *what)
     return fail_at(error, status_of_lmdb(code), STORE_DATA_FILE, 0, 0, "%s: %s", what, mdb_strerror(code));
 }
 
+settle_status store_fail_write(settle_error *error, int code, const char *what)
+{
+    return store_fail_lmdb(error, code == EIO && errno == 0 ? ENOSPC : code, what);
+}
+
 /* ---- The map: who uses it, and moving it ------------------------------------------------------------------------------- */
 
 settle_status store_transaction_enter(struct store *store, settle_error *error)
@@ -232,6 +237,7 @@ static settle_status tables_open(struct store *store, const struct store_tables_
         return status;
     }
     int code = MDB_SUCCESS;
+    errno = 0; /* for store_fail_write() */
     if (create) {
         MDB_val key = store_val((struct store_bytes){STORE_META_KEY, strlen(STORE_META_KEY)});
         MDB_val value = store_val(options->first_meta);
@@ -241,7 +247,7 @@ static settle_status tables_open(struct store *store, const struct store_tables_
         mdb_txn_abort(txn);
     else
         code = mdb_txn_commit(txn); /* the handles stay, also those of a read-only transaction */
-    return code == MDB_SUCCESS ? SETTLE_OK : store_fail_lmdb(error, code, "cannot create the store");
+    return code == MDB_SUCCESS ? SETTLE_OK : store_fail_write(error, code, "cannot create the store");
 }
 
 static settle_status store_init(struct store *store, const struct store_tables_options *options, settle_error *error)

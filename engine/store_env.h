@@ -32,6 +32,9 @@ struct store {
 
 /* The code as a status with a sentence; errno's where it is one. */
 settle_status store_fail_lmdb(settle_error *error, int code, const char *what);
+/* The same of a call that writes, before which errno was 0. Where the disk takes a part of a write LMDB says EIO and sets no
+ * errno, as the system does where it fails: of a file only a full disk, a quota or a limit takes a part. */
+settle_status store_fail_write(settle_error *error, int code, const char *what);
 settle_status store_fail_restless(settle_error *error);
 
 /* Into the gate, where there is a map; store_gate_leave() when the transaction is over. */

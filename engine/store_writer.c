@@ -9,6 +9,7 @@
 #include "engine/store_env.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -81,7 +82,7 @@ static settle_status prove(struct store_writer *writer, enum store_table table, 
 static settle_status fail_write(struct store_writer *writer, int code, settle_error *error)
 {
     writer->map_is_full = code == MDB_MAP_FULL;
-    return store_fail_lmdb(error, code, "cannot write the store");
+    return store_fail_write(error, code, "cannot write the store");
 }
 
 settle_status store_writer_get(struct store_writer *writer, enum store_table table, struct store_bytes key,
@@ -115,6 +116,7 @@ static settle_status writer_put(struct store_writer *writer, enum store_table ta
     assert(key.count > 0 && value.count > 0);
     MDB_cursor *cursor;
     MDB_val k = store_val(key), v = store_val(value);
+    errno = 0; /* for store_fail_write() */
     int code = cursor_of(writer, table, &cursor);
     if (code == MDB_SUCCESS)
         code = mdb_cursor_put(cursor, &k, &v, flag);
@@ -208,6 +210,7 @@ static settle_status transact_once(struct store_writer *writer, store_write writ
         mdb_txn_abort(writer->txn);
         return status;
     }
+    errno = 0;
     code = mdb_txn_commit(writer->txn);
     if (code != MDB_SUCCESS)
         return fail_write(writer, code, error);

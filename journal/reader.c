@@ -114,7 +114,7 @@ static settle_status segment_sync(int journal_fd, const char *name, settle_error
     if (status == SETTLE_OK)
         status = file_sync_data(fd, name, error);
     file_close(fd);
-    return status;
+    return fail_in(error, status, "journal");
 }
 
 settle_status journal_reader_refresh(struct journal_reader *reader, settle_error *error)
@@ -131,8 +131,9 @@ settle_status journal_reader_refresh(struct journal_reader *reader, settle_error
         segment_list_free(&list);
         return fail(error, SETTLE_E_NOT_FOUND, "no journal here: the directory holds no segment");
     }
-    /* A dead writer may have left frames in the cache alone; what is handed out must be on stable storage. */
-    if (!is_live)
+    /* A dead writer may have left frames in the cache alone; what is handed out must be on stable storage. The process of a
+     * writer that lives leaves the sync to that writer, which stops where it fails. */
+    if (!is_live && !reader->is_own)
         status = segment_sync(reader->journal_fd, list.entries[list.count - 1].name, error);
     if (status != SETTLE_OK) {
         segment_list_free(&list);

@@ -39,8 +39,8 @@ struct journal_reader;
 /* `data_fd` is the data directory's descriptor, borrowed for the reader's life. */
 settle_status journal_reader_open(int data_fd, const struct mem *mem, struct journal_reader **ret_reader,
                                   settle_error *error);
-/* By the process that holds the writer's lock: the watermark, which a dead writer may have left in any state, is not asked.
- * Without a limit until journal_reader_limit(). */
+/* By the process that holds the writer's lock: the watermark, which a dead writer may have left in any state, is not asked, and
+ * nothing is synced: the writer does that when it opens. Without a limit until journal_reader_limit(). */
 settle_status journal_reader_open_own(int data_fd, const struct mem *mem, struct journal_reader **ret_reader,
                                       settle_error *error);
 void journal_reader_close(struct journal_reader *reader); /* NULL is fine */

@@ -148,7 +148,7 @@ settle_status journal_cut_tail(int data_fd, const char *segment, uint64_t offset
     }
     file_close(fd);
     file_close(journal_fd);
-    return status;
+    return fail_in(error, status, "journal");
 }
 
 settle_status journal_rewrite_tail(int data_fd, const char *segment, uint64_t segment_bytes, const struct journal_point *end,
@@ -174,5 +174,5 @@ settle_status journal_rewrite_tail(int data_fd, const char *segment, uint64_t se
         status = file_write_zeros(fd, segment, end_bytes, size - end_bytes, error);
     file_close(fd);
     file_close(journal_fd);
-    return status;
+    return fail_in(error, status, "journal");
 }

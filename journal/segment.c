@@ -247,7 +247,7 @@ settle_status segment_list_plain(int journal_fd, const struct mem *mem, struct s
     dir_list_free(names, name_count, mem);
     if (status != SETTLE_OK) {
         segment_list_free(&list);
-        return status;
+        return fail_in(error, status, "journal");
     }
     segment_list_sort(&list);
     *ret_list = list;
@@ -267,7 +267,7 @@ static settle_status list_read_once(int journal_fd, const struct mem *mem, struc
         status = segment_list_check(&list, error);
     if (status != SETTLE_OK) {
         segment_list_free(&list);
-        return status;
+        return fail_in(error, status, "journal");
     }
     *ret_list = list;
     return SETTLE_OK;

@@ -59,7 +59,7 @@ settle_status segment_file_open(int data_fd, int journal_fd, const struct segmen
         if (status == SETTLE_OK)
             file.bytes_known = archived_segment_bytes(file.archived);
     } else {
-        status = file_open_at(journal_fd, entry->name, FILE_READ, &file.fd, error);
+        status = fail_in(error, file_open_at(journal_fd, entry->name, FILE_READ, &file.fd, error), "journal");
     }
     if (status == SETTLE_OK)
         *ret_file = file;
@@ -79,7 +79,7 @@ settle_status segment_file_read(struct segment_file *file, const char *name, uin
     assert(segment_file_is_open(file));
     if (file->archived != NULL)
         return archived_read(file->archived, offset, ret_bytes, count, error);
-    return file_read_zeros(file->fd, name, offset, ret_bytes, count, error);
+    return fail_in(error, file_read_zeros(file->fd, name, offset, ret_bytes, count, error), "journal");
 }
 
 settle_status segment_file_bytes(const struct segment_file *file, const char *name, uint64_t *ret_bytes,
@@ -87,7 +87,7 @@ settle_status segment_file_bytes(const struct segment_file *file, const char *na
 {
     assert(segment_file_is_open(file));
     if (file->archived == NULL)
-        return file_size(file->fd, name, ret_bytes, error);
+        return fail_in(error, file_size(file->fd, name, ret_bytes, error), "journal");
     *ret_bytes = file->bytes_known;
     return SETTLE_OK;
 }

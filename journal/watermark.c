@@ -22,7 +22,7 @@ settle_status watermark_read(int journal_fd, struct watermark *ret_watermark, se
     int fd = -1;
     settle_status status = file_open_at(journal_fd, WATERMARK_NAME, FILE_READ, &fd, error);
     if (status != SETTLE_OK)
-        return status;
+        return fail_in(error, status, "journal");
     /* A reader may catch the halves of different writes: look again. */
     for (int attempt = 0; attempt < 100 && status == SETTLE_OK; attempt++) {
         uint8_t bytes[WATERMARK_BYTES];
@@ -48,5 +48,5 @@ settle_status watermark_pause(int data_fd, struct watermark *ret_before, settle_
         status = watermark_write(fd, ret_before->position, false, error);
     file_close(fd);
     file_close(journal_fd);
-    return status;
+    return fail_in(error, status, "journal");
 }

@@ -41,20 +41,30 @@ struct journal_writer {
     settle_status spare_status;
 };
 
-bool journal_exists(int data_fd, const struct mem *mem)
+settle_status journal_exists(int data_fd, const struct mem *mem, bool *ret_exists, settle_error *error)
 {
     int journal_fd = -1;
     struct segment_list list = {NULL, 0, NULL};
-    /* A journal that cannot be read is one all the same: the caller's open says what is wrong with it. */
-    settle_status status = dir_open_at(data_fd, "journal", false, &journal_fd, NULL);
-    if (status != SETTLE_OK)
-        return status != SETTLE_E_NOT_FOUND;
-    status = segment_list_read(journal_fd, mem, &list, NULL);
-    bool exists = status != SETTLE_OK || list.count > 0;
-    if (status == SETTLE_OK)
-        segment_list_free(&list);
-    file_close(journal_fd);
-    return exists;
+    settle_error cause = {.status = SETTLE_OK};
+    bool exists = false;
+    settle_status status = dir_open_at(data_fd, "journal", false, &journal_fd, &cause);
+    if (status == SETTLE_OK) {
+        status = segment_list_read(journal_fd, mem, &list, &cause);
+        exists = status != SETTLE_OK || list.count > 0;
+        if (status == SETTLE_OK)
+            segment_list_free(&list);
+        file_close(journal_fd);
+    }
+    /* The caller's open says what is wrong with it. Without memory, or where the disk fails, nothing is known. */
+    bool is_known = status == SETTLE_OK || status == SETTLE_E_NOT_FOUND || status == SETTLE_E_CORRUPT ||
+                    status == SETTLE_E_UNSUPPORTED || status == SETTLE_E_ACCESS;
+    if (!is_known) {
+        if (error != NULL)
+            *error = cause;
+        return status;
+    }
+    *ret_exists = exists || (status != SETTLE_OK && status != SETTLE_E_NOT_FOUND);
+    return SETTLE_OK;
 }
 
 /* Gives a zeroed file its header and its name: on stable storage, both, when this returns SETTLE_OK. */
@@ -121,7 +131,11 @@ settle_status journal_create_with_id(int data_fd, const struct mem *mem, uint64_
 {
     if (segment_bytes < SEGMENT_BYTES_MIN || segment_bytes > SEGMENT_BYTES_MAX)
         return fail(error, SETTLE_E_INVALID, "a segment takes 16384 bytes to 1 GiB");
-    if (journal_exists(data_fd, mem))
+    bool exists = false;
+    settle_status status = journal_exists(data_fd, mem, &exists, error);
+    if (status != SETTLE_OK)
+        return status;
+    if (exists)
         return fail(error, SETTLE_E_EXISTS, "the directory already holds a journal");
     struct segment_header header = {
         .first_seq = 1,
@@ -132,9 +146,9 @@ settle_status journal_create_with_id(int data_fd, const struct mem *mem, uint64_
     memcpy(header.journal_id, journal_id, 16);
     int journal_fd = -1, fd = -1, watermark_fd = -1;
     char name[SEGMENT_NAME_BYTES];
-    settle_status status = dir_open_at(data_fd, "journal", true, &journal_fd, error);
+    status = dir_open_at(data_fd, "journal", true, &journal_fd, error);
     if (status == SETTLE_OK)
-        status = dir_sync(data_fd, "the data directory", error);
+        status = dir_sync(data_fd, ".", error);
     if (status == SETTLE_OK)
         status = file_open_at(journal_fd, WATERMARK_NAME, FILE_CREATE_OR_WRITE, &watermark_fd, error);
     if (status == SETTLE_OK)
@@ -146,7 +160,7 @@ settle_status journal_create_with_id(int data_fd, const struct mem *mem, uint64_
     file_close(watermark_fd);
     file_close(fd);
     file_close(journal_fd);
-    return status;
+    return fail_in(error, status, "journal");
 }
 
 settle_status journal_writer_open(int data_fd, const struct mem *mem, const struct journal_point *end,
@@ -188,7 +202,7 @@ settle_status journal_writer_open(int data_fd, const struct mem *mem, const stru
         status = watermark_write(w->watermark_fd, end->position, true, error);
     if (status != SETTLE_OK) {
         journal_writer_close(w);
-        return status;
+        return fail_in(error, status, "journal");
     }
     *ret_writer = w;
     return SETTLE_OK;
@@ -349,7 +363,7 @@ settle_status journal_writer_commit(struct journal_writer *writer, struct frame_
     if (frame->position / w->header.segment_bytes != w->header.ordinal)
         status = segment_switch(w, frame, error);
     if (status != SETTLE_OK)
-        return status;
+        return fail_in(error, status, "journal");
     frame->previous_chain = w->chain;
     frame_seal(frame, buffer->bytes, buffer->used, w->header.journal_id);
     uint64_t offset = frame->position % w->header.segment_bytes, end = offset + frame->length_bytes;
@@ -362,7 +376,7 @@ settle_status journal_writer_commit(struct journal_writer *writer, struct frame_
     if (status == SETTLE_OK)
         status = watermark_write(w->watermark_fd, frame->position + frame->length_bytes, true, error);
     if (status != SETTLE_OK)
-        return status;
+        return fail_in(error, status, "journal");
     w->chain = frame->chain;
     spare_prepare(w, end);
     return SETTLE_OK;

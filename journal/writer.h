@@ -27,8 +27,9 @@ settle_status journal_create(int data_fd, const struct mem *mem, uint64_t segmen
 /* The same with a given journal id. */
 settle_status journal_create_with_id(int data_fd, const struct mem *mem, uint64_t segment_bytes,
                                      const uint8_t journal_id[16], uint64_t now_us, settle_error *error);
-/* Whether the data directory has a journal. */
-bool journal_exists(int data_fd, const struct mem *mem);
+/* Whether the data directory has a journal: one that is damaged, or of a version to come, is one all the same. An error is one
+ * that leaves it open. */
+settle_status journal_exists(int data_fd, const struct mem *mem, bool *ret_exists, settle_error *error);
 
 /* Goes on at `end`, the point behind the last valid frame; syncs what stands there first. */
 settle_status journal_writer_open(int data_fd, const struct mem *mem, const struct journal_point *end,

@@ -76,6 +76,23 @@ settle_status fail_errno(settle_error *error, int cause_errno, const char *file,
     return status;
 }
 
+settle_status fail_in(settle_error *error, settle_status status, const char *folder)
+{
+    assert(folder != NULL && folder[0] != '\0');
+    if (status == SETTLE_OK || error == NULL || error->file[0] == '\0' || strchr(error->file, '/') != NULL ||
+        strcmp(error->file, ".") == 0 || strcmp(error->file, folder) == 0)
+        return status;
+    size_t front = strlen(folder) + 1, bytes = strlen(error->file);
+    assert(front < sizeof(error->file));
+    if (front + bytes >= sizeof(error->file))
+        bytes = sizeof(error->file) - 1 - front;
+    memmove(error->file + front, error->file, bytes);
+    memcpy(error->file, folder, front - 1);
+    error->file[front - 1] = '/';
+    error->file[front + bytes] = '\0';
+    return status;
+}
+
 settle_status status_of_errno(int cause_errno)
 {
     switch (cause_errno) {

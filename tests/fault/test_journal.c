@@ -321,7 +321,9 @@ Test(journal, a_copy_that_fails_is_no_journal)
             struct journal_scan scan;
             cr_assert(has_struck);
             /* There is none, or, where only the last sync failed, all of it. */
-            if (journal_exists(to_fd, &mem_libc)) {
+            bool exists = false;
+            EXPECT_OK(journal_exists(to_fd, &mem_libc, &exists, &test_error));
+            if (exists) {
                 journal_scan(to_fd, &scan);
                 cr_assert_eq(scan.status, SETTLE_OK, "call %zu: %s", (size_t)nth, expect_describe(&scan.error));
                 cr_assert_eq(scan.end.next_seq, b.event_count - 2);

@@ -15,6 +15,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -29,6 +30,7 @@
 #define SECTOR_BYTES 512u
 
 static struct trap armed;
+static char place[4096];
 static atomic_bool is_armed;
 static _Atomic uint64_t call_count;
 
@@ -37,6 +39,7 @@ void trap_set(const struct trap *trap)
     assert(!is_armed && trap->calls != 0);
     armed = *trap;
     call_count = 0;
+    place[0] = '\0';
     is_armed = true;
 }
 
@@ -49,6 +52,11 @@ uint64_t trap_clear(void)
 bool trap_was_met(void)
 {
     return armed.index != 0 && call_count >= armed.index;
+}
+
+const char *trap_place(void)
+{
+    return place;
 }
 
 /* What a call has to do. */
@@ -82,8 +90,21 @@ static enum verdict judge(unsigned call)
     }
 }
 
-static int failed(void)
+/* Where a call was met: its descriptor's path, and a name in there or alone. */
+static void note_place(int fd, const char *name)
 {
+    char link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = fd < 0 ? 0 : readlink(link, place, sizeof place - 1);
+    place[length > 0 ? length : 0] = '\0';
+    size_t used = strlen(place);
+    if (name != NULL)
+        snprintf(place + used, sizeof place - used, "/%s", name);
+}
+
+static int failed(int fd, const char *name)
+{
+    note_place(fd, name);
     errno = armed.error;
     return -1;
 }
@@ -115,12 +136,13 @@ static void next(const char *name, void *ret_function)
         real = found;                                                                                                  \
     }
 
-/* Defines `int name parameters`, which calls the function behind it as real(arguments) unless it has to fail. */
-#define PASS_OR_FAIL(call, name, parameters, arguments)                                                                \
+/* Defines `int name parameters`, which calls the function behind it as real(arguments) unless it has to fail. `fd` and
+ * `path` say where. */
+#define PASS_OR_FAIL(call, name, parameters, arguments, fd, path)                                                      \
     int name parameters                                                                                                \
     {                                                                                                                  \
         REAL(int, name, parameters)                                                                                    \
-        return judge(call) == FAIL ? failed() : real arguments;                                                        \
+        return judge(call) == FAIL ? failed(fd, path) : real arguments;                                                \
     }
 
 static enum verdict judge_write(int fd)
@@ -145,9 +167,10 @@ ssize_t pwrite(int fd, const void *bytes, size_t count, off_t offset)
     REAL(ssize_t, pwrite, (int, const void *, size_t, off_t))
     enum verdict verdict = judge_write(fd);
     if (verdict == FAIL)
-        return failed();
+        return failed(fd, NULL);
     if (verdict == PASS)
         return real(fd, bytes, count, offset);
+    note_place(fd, NULL);
     ssize_t taken = real(fd, bytes, half_of(count, offset, verdict), offset);
     if (verdict == HALF_AND_DIE)
         raise(SIGKILL);
@@ -159,9 +182,10 @@ ssize_t write(int fd, const void *bytes, size_t count)
     REAL(ssize_t, write, (int, const void *, size_t))
     enum verdict verdict = judge_write(fd);
     if (verdict == FAIL)
-        return failed();
+        return failed(fd, NULL);
     if (verdict == PASS)
         return real(fd, bytes, count);
+    note_place(fd, NULL);
     ssize_t taken = real(fd, bytes, half_of(count, lseek(fd, 0, SEEK_CUR), verdict));
     if (verdict == HALF_AND_DIE)
         raise(SIGKILL);
@@ -184,30 +208,69 @@ ssize_t writev(int fd, const struct iovec *pieces, int count)
     REAL(ssize_t, writev, (int, const struct iovec *, int))
     enum verdict verdict = judge_write(fd);
     if (verdict == FAIL)
-        return failed();
-    return verdict == PASS ? real(fd, pieces, count) : write_first(fd, pieces, count, verdict);
+        return failed(fd, NULL);
+    if (verdict == PASS)
+        return real(fd, pieces, count);
+    note_place(fd, NULL);
+    return write_first(fd, pieces, count, verdict);
 }
 
 /* ---- Syncs, lengths, names ---- */
 
-PASS_OR_FAIL(TRAP_SYNCS, fdatasync, (int fd), (fd))
-PASS_OR_FAIL(TRAP_SYNCS, fsync, (int fd), (fd))
-PASS_OR_FAIL(TRAP_SYNCS, msync, (void *address, size_t length, int flags), (address, length, flags))
-PASS_OR_FAIL(TRAP_TRUNCATES, ftruncate, (int fd, off_t length), (fd, length))
-PASS_OR_FAIL(TRAP_NAMES, rename, (const char *from, const char *to), (from, to))
+PASS_OR_FAIL(TRAP_SYNCS, fdatasync, (int fd), (fd), fd, NULL)
+PASS_OR_FAIL(TRAP_SYNCS, fsync, (int fd), (fd), fd, NULL)
+PASS_OR_FAIL(TRAP_SYNCS, msync, (void *address, size_t length, int flags), (address, length, flags), -1, "a map")
+PASS_OR_FAIL(TRAP_TRUNCATES, ftruncate, (int fd, off_t length), (fd, length), fd, NULL)
+PASS_OR_FAIL(TRAP_TRUNCATES, fallocate, (int fd, int mode, off_t from, off_t length), (fd, mode, from, length), fd,
+             NULL)
+PASS_OR_FAIL(TRAP_NAMES, rename, (const char *from, const char *to), (from, to), -1, from)
 PASS_OR_FAIL(TRAP_NAMES, renameat, (int from_fd, const char *from, int to_fd, const char *to),
-             (from_fd, from, to_fd, to))
-PASS_OR_FAIL(TRAP_NAMES, unlink, (const char *path), (path))
-PASS_OR_FAIL(TRAP_NAMES, unlinkat, (int fd, const char *path, int flags), (fd, path, flags))
-PASS_OR_FAIL(TRAP_NAMES, mkdir, (const char *path, mode_t mode), (path, mode))
-PASS_OR_FAIL(TRAP_NAMES, mkdirat, (int fd, const char *path, mode_t mode), (fd, path, mode))
+             (from_fd, from, to_fd, to), from_fd, from)
+PASS_OR_FAIL(TRAP_NAMES, renameat2, (int from_fd, const char *from, int to_fd, const char *to, unsigned flags),
+             (from_fd, from, to_fd, to, flags), from_fd, from)
+PASS_OR_FAIL(TRAP_NAMES, unlink, (const char *path), (path), -1, path)
+PASS_OR_FAIL(TRAP_NAMES, unlinkat, (int fd, const char *path, int flags), (fd, path, flags), fd, path)
+PASS_OR_FAIL(TRAP_NAMES, mkdir, (const char *path, mode_t mode), (path, mode), -1, path)
+PASS_OR_FAIL(TRAP_NAMES, mkdirat, (int fd, const char *path, mode_t mode), (fd, path, mode), fd, path)
+
+int posix_fallocate(int fd, off_t from, off_t length)
+{
+    REAL(int, posix_fallocate, (int, off_t, off_t))
+    if (judge(TRAP_TRUNCATES) != FAIL)
+        return real(fd, from, length);
+    note_place(fd, NULL);
+    return armed.error;
+}
+
+/* ---- Maps, threads ---- */
+
+/* Anonymous maps are the allocator's. */
+void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset)
+{
+    REAL(void *, mmap, (void *, size_t, int, int, int, off_t))
+    if (fd < 0 || judge(TRAP_MAPS) != FAIL)
+        return real(address, length, protection, flags, fd, offset);
+    failed(fd, NULL);
+    return MAP_FAILED;
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument)
+{
+    REAL(int, pthread_create, (pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))
+    if (judge(TRAP_THREADS) != FAIL)
+        return real(thread, attributes, run, argument);
+    note_place(-1, "a thread");
+    return armed.error;
+}
 
 /* ---- Reads, opens ---- */
 
 ssize_t pread(int fd, void *bytes, size_t count, off_t offset)
 {
     REAL(ssize_t, pread, (int, void *, size_t, off_t))
-    return is_armed && is_regular(fd) && judge(TRAP_READS) == FAIL ? failed() : real(fd, bytes, count, offset);
+    if (is_armed && is_regular(fd) && judge(TRAP_READS) == FAIL)
+        return failed(fd, NULL);
+    return real(fd, bytes, count, offset);
 }
 
 int open(const char *path, int flags, ...)
@@ -217,7 +280,7 @@ int open(const char *path, int flags, ...)
     mode_t mode = (flags & O_CREAT) != 0 ? va_arg(rest, mode_t) : 0;
     va_end(rest);
     REAL(int, open, (const char *, int, ...))
-    return judge(TRAP_OPENS) == FAIL ? failed() : real(path, flags, mode);
+    return judge(TRAP_OPENS) == FAIL ? failed(-1, path) : real(path, flags, mode);
 }
 
 int openat(int fd, const char *path, int flags, ...)
@@ -227,5 +290,5 @@ int openat(int fd, const char *path, int flags, ...)
     mode_t mode = (flags & O_CREAT) != 0 ? va_arg(rest, mode_t) : 0;
     va_end(rest);
     REAL(int, openat, (int, const char *, int, ...))
-    return judge(TRAP_OPENS) == FAIL ? failed() : real(fd, path, flags, mode);
+    return judge(TRAP_OPENS) == FAIL ? failed(fd, path) : real(fd, path, flags, mode);
 }

@@ -21,12 +21,14 @@
 enum trap_calls {
     TRAP_WRITES = 1,    /* pwrite, write, writev */
     TRAP_SYNCS = 2,     /* fdatasync, fsync, msync */
-    TRAP_TRUNCATES = 4, /* ftruncate */
-    TRAP_NAMES = 8,     /* renameat, rename, unlinkat, unlink, mkdirat, mkdir */
+    TRAP_TRUNCATES = 4, /* ftruncate, fallocate, posix_fallocate */
+    TRAP_NAMES = 8,     /* renameat2, renameat, rename, unlinkat, unlink, mkdirat, mkdir */
     TRAP_OPENS = 16,    /* openat, open */
     TRAP_READS = 32,    /* pread */
+    TRAP_MAPS = 64,     /* mmap of a file */
+    TRAP_THREADS = 128, /* pthread_create: returns the error */
     TRAP_CHANGES = TRAP_WRITES | TRAP_SYNCS | TRAP_TRUNCATES | TRAP_NAMES, /* what a crash can come between */
-    TRAP_ALL = 63,
+    TRAP_ALL = 255,
 };
 
 enum trap_action {
@@ -48,5 +50,7 @@ struct trap {
 void trap_set(const struct trap *trap);
 uint64_t trap_clear(void); /* the number of calls since trap_set() */
 bool trap_was_met(void);   /* whether it came to the index */
+/* The path of the file whose call was made to fail last, or to be short; "" where there was none. Set by trap_set(). */
+const char *trap_place(void);
 
 #endif

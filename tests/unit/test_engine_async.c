@@ -257,3 +257,63 @@ Test(engine_async, a_slow_completion_holds_the_callers_up)
     rig_remove(&rig);
     board_free(board);
 }
+
+/* ---- Memory ---- */
+
+struct scarce {
+    struct rig rig; /* first: the context of the log is the rig */
+    _Atomic bool is_out;
+};
+
+static void *scarce_reallocate(void *context, void *memory, size_t bytes)
+{
+    struct scarce *scarce = context;
+    if (bytes == 0) {
+        free(memory);
+        return NULL;
+    }
+    return scarce->is_out ? NULL : realloc(memory, bytes);
+}
+
+static settle_status submit_one(struct scarce *scarce, struct submission *submission, uint64_t ts_ms)
+{
+    settle_event event = rig_deposit(1, RIG_USDT, 1, ts_ms);
+    submission->count = 1;
+    submission->results[0].seq = 77;
+    return settle_submit_async(scarce->rig.engine, &event, 1, submission->results, on_done, submission, &test_error);
+}
+
+/* It once stopped the engine: the events were taken before there was a place for their completion. */
+Test(engine_async, a_list_of_completions_that_cannot_grow_refuses_and_takes_nothing)
+{
+    struct scarce scarce;
+    struct board *board = board_make();
+    memset(&scarce, 0, sizeof scarce);
+    rig_make(&scarce.rig);
+    scarce.rig.options.reallocate = scarce_reallocate;
+    scarce.rig.options.segment_bytes = 1 << 20;           /* one frame takes them all, */
+    scarce.rig.options.commit_interval_us_max = 60000000; /* and completions wait until somebody flushes */
+    rig_open(&scarce.rig);
+    rig_deposits(&scarce.rig, 1, 1); /* nothing but the list has to grow from here on */
+    size_t taken = 0, refused = 0;
+    for (; taken < 200; taken++) {
+        struct submission *submission = &board->submissions[taken];
+        scarce.is_out = true;
+        settle_status status = submit_one(&scarce, submission, 2 + taken);
+        scarce.is_out = false;
+        if (status == SETTLE_OK)
+            continue;
+        refused++;
+        cr_assert(status == SETTLE_E_NO_MEMORY && test_error.status == status, "%s", test_error.text);
+        cr_assert_eq(submission->results[0].seq, 0);
+        EXPECT_OK(submit_one(&scarce, submission, 2 + taken));
+    }
+    cr_assert_eq(refused, 3); /* 64, 128, 256 */
+    cr_assert_eq(board->done_count, 0);
+    EXPECT_OK(settle_flush(scarce.rig.engine, &test_error));
+    board_wait(board, taken);
+    for (size_t i = 0; i < taken; i++)
+        expect_answered(&board->submissions[i], 2 + i, i + 1); /* no event twice, none lost */
+    rig_remove(&scarce.rig);
+    board_free(board);
+}

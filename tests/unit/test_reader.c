@@ -297,6 +297,21 @@ Test(reader, sees_nothing_of_what_is_on_its_way)
 
 /* ---- Failing ---------------------------------------------------------------------------------------------------- */
 
+/* A sync that fails there would be told to a caller, and the engine would go on: the kernel may call lost pages clean then. */
+Test(reader, of_the_writers_own_process_leaves_the_sync_to_the_writer)
+{
+    begin_small(2);
+    journal_reader_close(reader);
+    reader = NULL;
+    fault_reset();
+    EXPECT_OK(journal_reader_open_own(b.data_fd, &mem_libc, &reader, &test_error));
+    EXPECT_OK(journal_reader_refresh(reader, &test_error));
+    EXPECT_OK(journal_reader_limit(reader, b.end.position, &test_error));
+    cr_assert_eq(fault_count(FAULT_FDATASYNC), 0);
+    cr_assert_eq(fault_count(FAULT_FSYNC), 0);
+    end();
+}
+
 Test(reader, syncs_what_a_dead_writer_left_before_it_hands_it_out)
 {
     begin_small(2);

@@ -3,36 +3,12 @@
  * the record and the seq; never taken for torn, never accepted. The zeros between and behind the frames are
  * test_segment.c's.
  */
+#include "tests/lib/frame_place.h"
 #include "tests/unit/recover_scene.h"
 
 SETTLE_SUITE(recover_flips);
 
 #define SEED stream_seed(7)
-
-/* Where a flip in a frame is to be found: the frame's header, one of its records, or what is behind them. */
-struct place {
-    size_t begin, end; /* in the frame */
-    uint64_t seq;
-};
-
-static struct place place_of(const uint8_t *frame, size_t at)
-{
-    struct place place = {0, FRAME_HEADER_BYTES, get_u64(frame + FRAME_FIRST_SEQ)};
-    size_t length = get_u32(frame + FRAME_LENGTH);
-    for (uint32_t i = 0; i < get_u32(frame + FRAME_RECORD_COUNT) && at >= place.end; i++) {
-        uint8_t kind = frame[place.begin + RECORD_KIND];
-        if (place.begin > 0 && kind >= RECORD_VALIDATED && kind <= RECORD_CONFLICT)
-            place.seq++;
-        place.begin = place.end;
-        place.end += get_u16(frame + place.begin);
-    }
-    if (at < place.end)
-        return place;
-    uint8_t kind = frame[place.begin + RECORD_KIND];
-    place.seq += kind >= RECORD_VALIDATED && kind <= RECORD_CONFLICT;
-    place.begin = at < length - FRAME_TRAILER_BYTES ? place.end : length - FRAME_TRAILER_BYTES;
-    return place;
-}
 
 /* Flips each bit of a frame and puts it back. */
 static void flip_frame(const struct journal_builder *b, const struct journal_files *files, size_t index)
@@ -44,7 +20,7 @@ static void flip_frame(const struct journal_builder *b, const struct journal_fil
     uint8_t *bytes = file->bytes + offset;
     for (size_t bit = 0; bit < 8 * frame->length_bytes; bit++) {
         struct journal_scan scan;
-        struct place place = place_of(bytes, bit / 8);
+        struct frame_place place = frame_place(bytes, bit / 8);
         uint8_t changed = (uint8_t)(bytes[bit / 8] ^ 1u << bit % 8);
         journal_file_write(b->data_fd, file->name, offset + bit / 8, &changed, 1);
         journal_scan(b->data_fd, &scan);

@@ -83,6 +83,34 @@ Test(status, long_texts_and_names_are_cut_and_terminated)
     }
 }
 
+Test(status, a_bare_name_gets_its_folder)
+{
+    static const char *const rows[][2] = {{"1.seg", "journal/1.seg"}, {"journal/1.seg", "journal/1.seg"},
+                                          {"archive/1.zst", "archive/1.zst"}, {"journal", "journal"},
+                                          {".", "."}, {"", ""}};
+    char longer[600];
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        settle_error error = dirty();
+        (void)fail_at(&error, SETTLE_E_IO, rows[i][0], 3, 4, "it failed");
+        cr_assert_eq(fail_in(&error, SETTLE_E_IO, "journal"), SETTLE_E_IO);
+        cr_assert_str_eq(error.file, rows[i][1]);
+        cr_assert(error.offset_bytes == 3 && error.seq == 4);
+    }
+    settle_error error = dirty(), before = error;
+    cr_assert_eq(fail_in(&error, SETTLE_OK, "journal"), SETTLE_OK);
+    cr_assert_eq(memcmp(&error, &before, sizeof error), 0);
+    cr_assert_eq(fail_in(NULL, SETTLE_E_IO, "journal"), SETTLE_E_IO);
+    memset(longer, 'x', sizeof longer - 1);
+    longer[sizeof longer - 1] = '\0';
+    for (size_t bytes = 240; bytes < sizeof longer; bytes++) {
+        (void)fail_at(&error, SETTLE_E_IO, longer + sizeof longer - 1 - bytes, 0, 0, "it failed");
+        (void)fail_in(&error, SETTLE_E_IO, "journal");
+        size_t most = sizeof error.file - 1;
+        cr_assert_eq(strnlen(error.file, sizeof error.file), bytes + 8 < most ? bytes + 8 : most);
+        cr_assert_eq(strncmp(error.file, "journal/xxx", 11), 0);
+    }
+}
+
 Test(status, a_sentence_has_no_control_characters)
 {
     settle_error error;

@@ -29,7 +29,7 @@ Test(writer, a_new_journal_is_one_empty_segment)
     cr_assert_eq(header.compatible, 0);
     cr_assert_eq(header.previous_chain, segment_chain_genesis(builder_journal_id));
     expect_watermark(SEGMENT_HEADER_BYTES, false);
-    cr_assert(journal_exists(b.data_fd, &mem_libc));
+    cr_assert(exists(b.data_fd));
     journal_files_free(&files);
     builder_deinit(&b);
 }
@@ -44,9 +44,9 @@ Test(writer, every_journal_has_its_own_id)
         builder_use_memory();
         tempdir_make(path);
         EXPECT_OK(dir_open(path, false, &data_fd, &test_error));
-        cr_assert_not(journal_exists(data_fd, &mem_libc));
+        cr_assert_not(exists(data_fd));
         EXPECT_OK(journal_create(data_fd, &mem_libc, SEGMENT_BYTES_MIN, BUILDER_TIME_US, &test_error));
-        cr_assert(journal_exists(data_fd, &mem_libc));
+        cr_assert(exists(data_fd));
         EXPECT_OK(journal_reader_open(data_fd, &mem_libc, &reader, &test_error));
         memcpy(ids[i], journal_reader_id(reader), 16);
         journal_reader_close(reader);
@@ -93,7 +93,7 @@ Test(writer, segment_sizes_are_checked_and_rounded_up)
         EXPECT_OK(dir_open(path, false, &data_fd, &test_error));
         settle_status status = journal_create(data_fd, &mem_libc, rows[i].asked, BUILDER_TIME_US, &test_error);
         cr_assert_eq(status, rows[i].taken == 0 ? SETTLE_E_INVALID : SETTLE_OK, "row %zu", i);
-        cr_assert_eq(journal_exists(data_fd, &mem_libc), rows[i].taken != 0);
+        cr_assert_eq(exists(data_fd), rows[i].taken != 0);
         if (rows[i].taken != 0) {
             EXPECT_OK(journal_reader_open(data_fd, &mem_libc, &reader, &test_error));
             cr_assert_eq(journal_reader_segment_bytes(reader), rows[i].taken);
@@ -113,8 +113,48 @@ Test(writer, a_journal_is_not_created_twice)
     expect_built();
     /* One that is damaged is one all the same. */
     journal_file_write(b.data_fd, name_of(0), 20, "damage", 6);
-    cr_assert(journal_exists(b.data_fd, &mem_libc));
+    cr_assert(exists(b.data_fd));
     EXPECT_STATUS(journal_create(b.data_fd, &mem_libc, SEGMENT_BYTES_MIN, BUILDER_TIME_US, &test_error), SETTLE_E_EXISTS);
+    builder_deinit(&b);
+}
+
+static void *refuse(void *context, void *memory, size_t bytes)
+{
+    unsigned *left = context;
+    if (bytes == 0) {
+        free(memory);
+        return NULL;
+    }
+    if (*left == 0)
+        return NULL;
+    (*left)--;
+    return realloc(memory, bytes);
+}
+
+/* Else a new directory would be refused as one that has a journal, and nobody would know that memory was short. */
+Test(writer, without_memory_nobody_knows_whether_there_is_a_journal)
+{
+    unsigned left = 0, failures = 0;
+    const struct mem mem = {refuse, &left};
+    begin(SEGMENT_BYTES_MIN);
+    builder_close(&b);
+    for (unsigned allowed = 0;; allowed++) {
+        bool result = false;
+        left = allowed;
+        settle_status status = journal_exists(b.data_fd, &mem, &result, &test_error);
+        if (status == SETTLE_OK) {
+            cr_assert(result);
+            break;
+        }
+        cr_assert_eq(status, SETTLE_E_NO_MEMORY);
+        cr_assert_eq(test_error.status, SETTLE_E_NO_MEMORY);
+        cr_assert_not(result);
+        left = allowed;
+        status = journal_create(b.data_fd, &mem, SEGMENT_BYTES_MIN, BUILDER_TIME_US, &test_error);
+        cr_assert_eq(status, SETTLE_E_NO_MEMORY);
+        failures++;
+    }
+    cr_assert_gt(failures, 0);
     builder_deinit(&b);
 }
 

@@ -27,6 +27,13 @@ static inline void begin(uint64_t segment_bytes)
     builder_init(&b, segment_bytes, SEED);
 }
 
+static inline bool exists(int data_fd)
+{
+    bool result = false;
+    EXPECT_OK(journal_exists(data_fd, &mem_libc, &result, &test_error));
+    return result;
+}
+
 static inline const char *name_of(uint64_t ordinal)
 {
     static char name[SEGMENT_NAME_BYTES];

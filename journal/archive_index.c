@@ -202,8 +202,13 @@ settle_status archive_index_remove(int journal_fd, settle_error *error)
 {
     static const char *const names[] = {ARCHIVE_INDEX_NAME_NEW, ARCHIVE_INDEX_NAME};
     settle_status status = SETTLE_OK;
-    for (size_t i = 0; i < 2 && status == SETTLE_OK; i++)
-        if (file_exists_at(journal_fd, names[i]))
-            status = file_remove_at(journal_fd, names[i], error);
+    settle_error fault = {.status = SETTLE_OK};
+    /* Not asked before whether it is there: one that cannot be examined would stay behind an archive that is gone. */
+    for (size_t i = 0; i < 2 && (status == SETTLE_OK || status == SETTLE_E_NOT_FOUND); i++)
+        status = file_remove_at(journal_fd, names[i], &fault);
+    if (status == SETTLE_E_NOT_FOUND)
+        status = SETTLE_OK;
+    if (status != SETTLE_OK && error != NULL)
+        *error = fault;
     return status == SETTLE_OK ? dir_sync(journal_fd, "journal", error) : status;
 }

@@ -17,12 +17,19 @@ settle_status watermark_write(int fd, uint64_t position, bool is_appending, sett
 settle_status watermark_read(int journal_fd, struct watermark *ret_watermark, settle_error *error)
 {
     *ret_watermark = (struct watermark){.is_known = false};
-    if (!file_exists_at(journal_fd, WATERMARK_NAME))
-        return SETTLE_OK;
     int fd = -1;
     settle_status status = file_open_at(journal_fd, WATERMARK_NAME, FILE_READ, &fd, error);
     if (status != SETTLE_OK)
         return fail_in(error, status, "journal");
+    settle_error fault = {.status = SETTLE_OK};
+    settle_status status = file_open_at(journal_fd, WATERMARK_NAME, FILE_READ, &fd, &fault);
+    if (status == SETTLE_E_NOT_FOUND)
+        return SETTLE_OK;
+    if (status != SETTLE_OK) {
+        if (error != NULL)
+            *error = fault;
+        return status;
+    }
     /* A reader may catch the halves of different writes: look again. */
     for (int attempt = 0; attempt < 100 && status == SETTLE_OK; attempt++) {
         uint8_t bytes[WATERMARK_BYTES];

@@ -71,7 +71,9 @@ settle_status logs_stream_open(int dir_fd, const struct logs_file *file, struct 
         return fail(error, SETTLE_E_NO_MEMORY, "no memory for reading a log file");
     settle_status status = SETTLE_OK;
     /* Not through base/file.h: whoever may read the lines may check them. */
-    stream->fd = openat(dir_fd, file->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    do {
+        stream->fd = openat(dir_fd, file->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    } while (stream->fd < 0 && errno == EINTR);
     if (stream->fd < 0)
         status = fail_errno(error, errno, file->name, "opening a log file");
     memcpy(stream->name, file->name, sizeof stream->name);

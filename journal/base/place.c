@@ -38,15 +38,24 @@ static bool same_file(const struct stat *a, const struct stat *b)
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
+static int open_directory(int dir_fd, const char *name)
+{
+    int fd;
+    do {
+        fd = openat(dir_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    } while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
 settle_status place_is_inside(int dir_fd, int outer_fd, bool *ret_is_inside, settle_error *error)
 {
     struct stat outer, here, above;
     bool is_inside = false;
-    int fd = openat(dir_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int fd = open_directory(dir_fd, ".");
     if (fd < 0 || fstat(outer_fd, &outer) != 0 || fstat(fd, &here) != 0)
         goto failed;
     while (!(is_inside = same_file(&here, &outer))) {
-        int up = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        int up = open_directory(fd, "..");
         if (up < 0)
             goto failed;
         file_close(fd);

@@ -1,0 +1,189 @@
+#!/usr/bin/env python3
+"""Lines, branches and MC/DC conditions of the library that no test reaches.
+
+    report.py EXPORT.json [--list] LAYER...
+
+EXPORT.json is `llvm-cov export`; LAYER a folder (journal, engine). Prints a table per file and each line, outcome of a branch
+and condition (MC/DC) that was not reached. Fails where a line or an outcome is neither reached nor explained, and where an
+explanation fits nothing that is not reached.
+
+explained.txt beside this file has one explanation a block; a line is named by its text, so that it may move:
+
+    journal/writer.c segment_fill
+        if (wanted > w->header.segment_bytes)
+        true: why no test can have it so
+
+What stands before the colon: line, true, false, mcdc, or more than one of them with commas. Conditions (MC/DC) need no
+explanation, and what an assertion would do is not counted: an assertion that fails is a defect.
+"""
+import json
+import re
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+EXPLAINED = Path(__file__).resolve().parent / "explained.txt"
+KINDS = ("line", "true", "false", "mcdc")
+
+
+class Source:
+    def __init__(self, path):
+        self.path = path
+        self.name = str(path.relative_to(ROOT))
+        self.text = path.read_text().splitlines()
+        self.lines, self.branches, self.conditions = {}, {}, {}
+        self.functions = []  # (first line, last line, name)
+
+    def in_assertion(self, line, column):
+        return bool(re.match(r"assert\(", self.text[line - 1][column - 1:]))
+
+    def line_of(self, line):
+        return self.text[line - 1].strip()
+
+    def function_of(self, line):
+        inside = [entry for entry in self.functions if entry[0] <= line <= entry[1]]
+        return max(inside)[2] if inside else "-"
+
+    def missed(self):
+        """(line, kind) of all that was not reached."""
+        found = [(line, "line") for line, count in self.lines.items() if count == 0]
+        for (line, _, _), (true, false) in self.branches.items():
+            if self.lines.get(line, 1) == 0 and true == 0 and false == 0:
+                continue  # the line says it
+            found += [(line, "true")] if true == 0 else []
+            found += [(line, "false")] if false == 0 else []
+        return sorted(found)
+
+
+def line_counts(segments, last):
+    """What llvm-cov shows beside each line: the count of the regions that are on it."""
+    counts, by_line = {}, defaultdict(list)
+    for segment in segments:
+        by_line[segment[0]].append(segment)
+    wrapped = None
+    for line in range(1, last + 1):
+        here = by_line.get(line, [])
+        starts = [s for s in here if s[4] and s[3] and not s[5]]
+        has_start = bool(starts)
+        mapped = (wrapped is not None and wrapped[3]) or has_start
+        if here and not here[0][3] and here[0][4] and not starts:
+            mapped = False  # a skipped region begins
+        if mapped:
+            count = wrapped[2] if wrapped is not None and wrapped[3] else 0
+            counts[line] = max([count] + [s[2] for s in starts]) if starts else count
+        if here:
+            wrapped = here[-1]
+    return counts
+
+
+def read_sources(export, layers):
+    data = json.loads(Path(export).read_text())["data"][0]
+    sources = {}
+
+    def source_of(name):
+        path = Path(name).resolve()
+        if not path.is_relative_to(ROOT) or path.relative_to(ROOT).parts[0] not in layers:
+            return None
+        return sources.setdefault(path, Source(path))
+
+    for entry in data["files"]:
+        source = source_of(entry["filename"])
+        if source is None:
+            continue
+        for line, count in line_counts(entry["segments"], len(source.text)).items():
+            source.lines[line] = max(source.lines.get(line, 0), count)
+        for l1, c1, l2, c2, true, false, *_ in entry["branches"]:
+            if (l1, c1) == (l2, c2) or source.in_assertion(l1, c1):
+                continue
+            before = source.branches.get((l1, c1, c2), (0, 0))
+            source.branches[l1, c1, c2] = (max(true, before[0]), max(false, before[1]))
+        for l1, c1, l2, c2, *_, covered in entry["mcdc_records"]:
+            if (l1, c1) == (l2, c2) or source.in_assertion(l1, c1):
+                continue
+            before = source.conditions.get((l1, c1), [False] * len(covered))
+            source.conditions[l1, c1] = [a or b for a, b in zip(before, covered)]
+    for function in data["functions"]:
+        source = source_of(function["filenames"][0])
+        if source is not None:
+            region = function["regions"][0]
+            source.functions.append((region[0], region[2], function["name"].rsplit(":", 1)[-1]))
+    return [sources[path] for path in sorted(sources) if sources[path].lines]
+
+
+def read_explanations():
+    """(file, function, text, kind) → why"""
+    explained, blocks = {}, EXPLAINED.read_text().split("\n\n") if EXPLAINED.exists() else []
+    for block in blocks:
+        rows = [row for row in block.splitlines() if row and not row.startswith("#")]
+        if not rows:
+            continue
+        match = re.match(r"\s+((?:line|true|false|mcdc)(?:,(?:line|true|false|mcdc))*): (.+)", rows[2]) if len(rows) > 2 else None
+        if match is None or len(rows[0].split()) != 2:
+            sys.exit(f"{EXPLAINED.name}: not of the form that report.py describes:\n{block}")
+        file, function = rows[0].split()
+        for kind in match[1].split(","):
+            explained[file, function, rows[1].strip(), kind] = match[2]
+    return explained
+
+
+def percent(part, whole):
+    return "100.00 %" if whole == 0 else f"{100 * part / whole:.2f} %"
+
+
+def table(sources):
+    rows = [["file", "lines", "", "branches", "", "MC/DC", ""]]
+    totals = defaultdict(lambda: [0] * 6)
+    for source in sources:
+        conditions = [covered for pair in source.conditions.values() for covered in pair]
+        outcomes = [count for pair in source.branches.values() for count in pair]
+        figures = [sum(count > 0 for count in source.lines.values()), len(source.lines),
+                   sum(count > 0 for count in outcomes), len(outcomes), sum(conditions), len(conditions)]
+        for name in (source.name.split("/")[0], "all"):
+            totals[name] = [a + b for a, b in zip(totals[name], figures)]
+        rows.append([source.name] + figures)
+    rows += [[name] + figures for name, figures in totals.items()]
+    for row in rows[1:]:
+        figures = row[1:]
+        row[1:] = [cell for i in range(0, 6, 2)
+                   for cell in (f"{figures[i]}/{figures[i + 1]}", percent(figures[i], figures[i + 1]))]
+    widths = [max(len(row[i]) for row in rows) for i in range(7)]
+    for row in rows:
+        print("  ".join([row[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]).rstrip())
+
+
+def main(arguments):
+    lists_all = "--list" in arguments
+    export, *layers = [argument for argument in arguments if argument != "--list"]
+    sources, explained = read_sources(export, layers), read_explanations()
+    table(sources)
+    used, unexplained, counts = set(), [], defaultdict(int)
+    for source in sources:
+        for line, kind in source.missed():
+            key = (source.name, source.function_of(line), source.line_of(line), kind)
+            what = {"line": "no test comes here", "true": "never true", "false": "never false"}[kind]
+            counts[kind] += 1
+            if key in explained:
+                used.add(key)
+            else:
+                unexplained.append(f"{source.name}:{line}: {what}: {source.line_of(line)}")
+        for (line, column), covered in sorted(source.conditions.items()):
+            key = (source.name, source.function_of(line), source.line_of(line), "mcdc")
+            if key in explained:
+                used.add(key)
+            if not all(covered) and (lists_all or key not in explained):
+                places = ", ".join(str(i + 1) for i, is_covered in enumerate(covered) if not is_covered)
+                counts["mcdc"] += len(covered) - sum(covered)
+                if lists_all:
+                    print(f"{source.name}:{line}:{column}: MC/DC: condition {places} of {len(covered)}: {source.line_of(line)}")
+    stale = [key for key in explained if key not in used and key[0].split("/")[0] in layers]
+    print(f"\nnot reached: {counts['line']} lines, {counts['true'] + counts['false']} outcomes of branches; "
+          f"{len(used)} explanations, {len(unexplained)} without one")
+    for line in unexplained:
+        print(line)
+    for file, function, text, kind in stale:
+        print(f"{EXPLAINED.name}: nothing is missed at {file} {function}: {kind}: {text}")
+    sys.exit(1 if unexplained or stale else 0)
+
+
+main(sys.argv[1:])

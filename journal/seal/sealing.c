@@ -32,16 +32,6 @@ enum {
 /* Where in a seal_asset a field of the ASSET record is. */
 #define ASSET_FIELD(offset) (8 + (offset)-RECORD_HEADER_BYTES)
 
-settle_asset seal_asset_decode(const struct seal_asset *asset)
-{
-    const uint8_t *bytes = asset->bytes;
-    settle_asset decoded = {.id = get_u32(bytes + ASSET_FIELD(ASSET_ID)), .scale = bytes[ASSET_FIELD(ASSET_SCALE)]};
-    size_t length = bytes[ASSET_FIELD(ASSET_SYMBOL_LENGTH)];
-    assert(length <= SETTLE_SYMBOL_BYTES_MAX);
-    memcpy(decoded.symbol, bytes + ASSET_FIELD(ASSET_SYMBOL), length);
-    return decoded;
-}
-
 static uint32_t asset_id_of(const struct seal_asset *asset)
 {
     return get_u32(asset->bytes + ASSET_FIELD(ASSET_ID));

@@ -30,7 +30,6 @@ _Static_assert(sizeof LEAF_DOMAIN == LEAF_JOURNAL_ID, "the domain and its zero b
 struct seal_asset {
     uint8_t bytes[SEAL_ASSET_BYTES];
 };
-settle_asset seal_asset_decode(const struct seal_asset *asset);
 
 /* An event as it becomes a leaf; all borrowed, valid during the visit. */
 struct leaf {

@@ -152,6 +152,120 @@ Test(follower_foreign, a_last_line_that_was_changed_is_not_this_journals, .init 
     life_free(&life);
 }
 
+/* The saved position, to be changed. */
+static void position_read(struct log_position *ret_position)
+{
+    int fd = -1;
+    *ret_position = (struct log_position){0};
+    EXPECT_OK(dir_open_shared(scene.logs, false, &fd, &test_error));
+    EXPECT_OK(log_position_read(fd, &mem_libc, ret_position, &test_error));
+    file_close(fd);
+}
+
+static void position_write(struct log_position *position)
+{
+    int fd = -1;
+    EXPECT_OK(dir_open_shared(scene.logs, false, &fd, &test_error));
+    EXPECT_OK(log_position_write(fd, position, &mem_libc, &test_error));
+    log_position_deinit(position, &mem_libc);
+    file_close(fd);
+}
+
+/* Behind the saved position there is a line that is not in the journal: it stays under another name, and the position counts. */
+Test(follower_foreign, a_foreign_line_behind_the_position_is_set_aside, .init = begin, .fini = end)
+{
+    struct life life;
+    struct log_position middle;
+    size_t count = 0;
+    live(&life, 20, 0);
+    struct scene_file *current = &life.files.files[life.files.count - 1];
+    char *whole = malloc(current->count);
+    memcpy(whole, current->bytes, current->count);
+    char *digit = strstr(current->bytes + current->count - 250, "\"span_id\":\"") + strlen("\"span_id\":\"");
+    *digit = *digit == '0' ? '1' : '0';
+    restore(&life, KEEP_MIDDLE);
+    position_read(&middle);
+    scene_follow(&scene);
+    cr_assert(scene_told(&scene, "its last line is not in the journal"), "%s", scene.told);
+    char *bytes = scene_read(&scene, CURRENT, &count);
+    cr_assert(count == current->count - middle.file_bytes && memcmp(bytes, whole + middle.file_bytes, count) == 0);
+    free(bytes);
+    bytes = scene_read(&scene, "settlement.log.2024-12-10.001", &count);
+    cr_assert(bytes != NULL && count == current->count && memcmp(bytes, current->bytes, count) == 0);
+    free(bytes);
+    free(whole);
+    log_position_deinit(&middle, &mem_libc);
+    life_free(&life);
+}
+
+/* The newest rotated file ends with a foreign line, and there is no current one. */
+Test(follower_foreign, a_foreign_rotated_file_stays_where_it_is, .init = begin, .fini = end)
+{
+    for (int keep = KEEP_NONE; keep <= KEEP_MIDDLE; keep++) {
+        struct life life;
+        struct log_position middle = {0};
+        size_t count = 0;
+        if (keep > KEEP_NONE) {
+            end();
+            begin();
+        }
+        live(&life, 20, 0);
+        struct scene_file *current = &life.files.files[life.files.count - 1];
+        char *whole = malloc(current->count);
+        memcpy(whole, current->bytes, current->count);
+        char *digit = strstr(current->bytes + current->count - 250, "\"span_id\":\"") + strlen("\"span_id\":\"");
+        *digit = *digit == '0' ? '1' : '0';
+        restore(&life, keep);
+        scene_rename(&scene, CURRENT, "settlement.log.2024-12-10.001");
+        if (keep == KEEP_MIDDLE)
+            position_read(&middle);
+        scene_follow(&scene);
+        cr_assert(scene_told(&scene, "does not end with a line of this journal"), "%s", scene.told);
+        char *bytes = scene_read(&scene, CURRENT, &count);
+        cr_assert(count == current->count - middle.file_bytes && memcmp(bytes, whole + middle.file_bytes, count) == 0);
+        free(bytes);
+        free(whole);
+        cr_assert(scene_has(&scene, "settlement.log.2024-12-10.001"));
+        log_position_deinit(&middle, &mem_libc);
+        life_free(&life);
+    }
+}
+
+/* Its checksum is right, and no frame of the journal ends there. */
+Test(follower_foreign, a_position_that_the_journal_does_not_have_counts_for_nothing, .init = begin, .fini = end)
+{
+    struct life life;
+    struct log_position position;
+    struct scene_files none = {NULL, 0};
+    live(&life, 20, 0);
+    scene_restore(&scene, &none); /* no line tells either */
+    scene_write(&scene, POSITION, life.middle, life.middle_bytes);
+    position_read(&position);
+    position.boundary.chain ^= 1;
+    position_write(&position);
+    scene_follow(&scene);
+    cr_assert(scene_told(&scene, "the journal does not have the saved position"), "%s", scene.told);
+    scene_expect_files(&scene);
+    life_free(&life);
+}
+
+/* It names no frame that ends there, and it lies in the middle of one. */
+Test(follower_foreign, a_position_within_a_frame_counts_for_nothing, .init = begin, .fini = end)
+{
+    struct life life;
+    struct log_position position;
+    live(&life, 20, 0);
+    restore(&life, KEEP_MIDDLE);
+    position_read(&position);
+    position.boundary.frame_position = 0;
+    position.boundary.position += 64;
+    position_write(&position);
+    scene_follow(&scene);
+    cr_assert(scene_told(&scene, "the saved position is not in this journal"), "%s", scene.told);
+    scene_expect_files(&scene);
+    life_free(&life);
+}
+
 Test(follower_foreign, somebody_elses_text_is_never_cut, .init = begin, .fini = end)
 {
     static const char *texts[] = {"hello", "hello\n", "{\"@timestamp\":\"x\"}\n{\"a\":1}", "\n\n", "x\0y\n"};

@@ -104,6 +104,48 @@ Test(log_tail, what_is_not_wholly_a_line_is_none)
 
 /* ---- Files ------------------------------------------------------------------------------------------------------ */
 
+/* Wherever it stops and ends as a line does: all up to the number counts, and nothing behind that is looked at. */
+Test(log_tail, a_line_without_one_of_its_parts_is_none)
+{
+    char text[1024], cut[1024];
+    struct log_line line = {.day = 77};
+    size_t bytes = make_line(text, 12), number_end = (size_t)(strstr(text, "12,\"user") - text) + 2;
+    for (size_t count = 12; count < number_end - 1; count++) {
+        memcpy(cut, text, count);
+        memcpy(cut + count, "}}\n", 4);
+        cr_assert(!log_line_parse(cut, count + 3, &line) && line.day == 77, "%s", cut);
+    }
+    memcpy(cut, text, number_end);
+    memcpy(cut + number_end, "}}\n", 4);
+    cr_assert(log_line_parse(cut, number_end + 3, &line) && line.place.seq == 12);
+    /* And with another byte between the values: the names and signs are all there. */
+    static const char *const names[] = {"level", "target", "settlement", "trace_id", "span_id", "fields", "event", "event_id", "seq"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        memcpy(cut, text, bytes + 1);
+        char *name = strstr(cut, names[i]);
+        cr_assert_not_null(name);
+        *name = '#';
+        cr_assert(!log_line_parse(cut, bytes, &line), "%s", cut);
+    }
+}
+
+Test(log_tail, a_sequence_number_is_a_number)
+{
+    static const struct {
+        const char *seq;
+        bool is_good;
+    } cases[] = {{"18446744073709551615", true},     {"18446744073709551616", false}, {"184467440737095516150", false},
+                 {"\"18446744073709551615\"", true}, {"\"18\"", true},                {"\"18,", false},
+                 {"0", false},                       {"x", false},                    {"\"\"", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[1024];
+        struct log_line line;
+        int bytes = sprintf(text, LINE_HEAD "\"event\":\"TRADE_PERSISTED\",\"event_id\":\"a\",\"seq\":%s}}\n",
+                            cases[i].seq);
+        cr_assert_eq(log_line_parse(text, (size_t)bytes, &line), cases[i].is_good, "%s", text);
+    }
+}
+
 Test(log_tail, the_last_whole_line_is_found_at_every_length, .init = begin, .fini = end)
 {
     char text[4096];

@@ -219,3 +219,41 @@ Test(archive_index, entries_out_of_order_or_range_are_refused, FIXTURE)
     archive_index_free(&index);
     free(bytes);
 }
+
+/* Every checksum is right here: what is wrong is what they cover. */
+Test(archive_index, a_head_or_an_entry_with_impossible_content_is_refused, FIXTURE)
+{
+    struct archive_index index = {.mem = &mem_libc};
+    const struct {
+        size_t at;
+        uint32_t value;
+        bool is_head;
+    } rows[] = {
+        {12, 2, true},                            /* more entries than there are bytes */
+        {12, UINT32_MAX, true},                   /* more than there can be */
+        {16, 1, true},                            /* reserved */
+        {64 + 512 + 24 - 4, 1, false},            /* reserved, in front of the checksum */
+        {64 + 512 + 8, 0, false},                 /* a file of no bytes */
+        {64 + SEGMENT_CRC, 0x12345678, false},    /* the header's own checksum */
+    };
+    write_entries(1);
+    uint8_t *bytes = file_bytes(64 + 544), *changed = malloc(64 + 544);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        memcpy(changed, bytes, 64 + 544);
+        put_u32(changed + rows[i].at, rows[i].value);
+        put_u32(changed + 60, crc32c(0, changed, 60));
+        put_u32(changed + 64 + 540, crc32c(0, changed + 64, 540));
+        put_file(changed, 64 + 544);
+        settle_status status = archive_index_read(dir_fd, &mem_libc, &index, &test_error);
+        cr_assert_eq(status, SETTLE_E_CORRUPT, "row %zu: %d", i, status);
+    }
+    /* Longer than an index of all segments that there can be. */
+    int fd = -1;
+    EXPECT_OK(file_open_at(dir_fd, ARCHIVE_INDEX_NAME, FILE_WRITE, &fd, &test_error));
+    EXPECT_OK(file_truncate(fd, ARCHIVE_INDEX_NAME, UINT64_C(1) << 40, &test_error));
+    file_close(fd);
+    EXPECT_STATUS(archive_index_read(dir_fd, &mem_libc, &index, &test_error), SETTLE_E_CORRUPT);
+    cr_assert_str_eq(test_error.text, "the index is too long");
+    free(changed);
+    free(bytes);
+}

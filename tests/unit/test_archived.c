@@ -358,3 +358,37 @@ Test(archived, another_file_is_not_equal, FIXTURE)
     archived_close(archived);
     free(bytes);
 }
+
+Test(archived, a_table_with_impossible_numbers_is_refused, FIXTURE)
+{
+    size_t count = 2 * B + 300, packed_count = 0, refused = 0;
+    const size_t table = 8 + 3 * 12 + 9;
+    uint8_t *bytes = make_bytes(count, 4);
+    pack(bytes, count, 1);
+    uint8_t *packed = read_file(NAME, &packed_count);
+    const struct {
+        size_t at; /* in the table */
+        uint32_t value;
+    } rows[] = {
+        {8, 4},                   /* a block of its checksum alone */
+        {8, 0},                   /* none at all */
+        {8, 64 << 20},            /* more than a block can become */
+        {8 + 4, (uint32_t)B - 1}, /* only the last may be short */
+        {8 + 4, (uint32_t)B + 1}, /* longer than a block */
+        {8 + 24 + 4, 0},          /* the last one, empty */
+        {8 + 36, 0},              /* no blocks */
+        {8 + 36, 2},              /* fewer */
+        {8 + 36, 1 << 14},        /* more than the file has room for */
+        {8 + 36, UINT32_MAX},     /* more than a segment has */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint8_t *at = packed + packed_count - table + rows[i].at, before[4];
+        memcpy(before, at, 4);
+        put_u32(at, rows[i].value);
+        expect_no_wrong_byte(packed, packed_count, bytes, count, "a number of the table", i, &refused);
+        memcpy(at, before, 4);
+    }
+    cr_assert_eq(refused, sizeof rows / sizeof *rows);
+    free(packed);
+    free(bytes);
+}

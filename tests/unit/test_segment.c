@@ -201,3 +201,52 @@ Test(segment, the_chain_begins_with_the_journal_id)
     static const uint8_t id[] = "123456789abcdefg";
     cr_assert_eq(segment_chain_genesis(id), crc32c(0, "123456789abcdefg", 16));
 }
+
+/* ---- A list ------------------------------------------------------------------------------------------------------ */
+
+#define LISTED 3
+static struct segment_entry listed[LISTED];
+static const struct segment_list list = {listed, LISTED, NULL};
+
+static void list_begin(void)
+{
+    for (uint64_t i = 0; i < LISTED; i++) {
+        listed[i] = (struct segment_entry){.header = {.journal_id = {1}, .ordinal = i, .first_seq = 1 + 10 * i}};
+        listed[i].header.segment_bytes = 65536;
+        segment_name(listed[i].header.first_seq, i, listed[i].name);
+    }
+    listed[0].header.previous_chain = segment_chain_genesis(listed[0].header.journal_id);
+}
+
+static void expect_list_refused(size_t index, const char *sentence)
+{
+    EXPECT_STATUS(segment_list_check(&list, &test_error), SETTLE_E_CORRUPT);
+    cr_assert_str_eq(test_error.file, listed[index].name);
+    cr_assert_not_null(strstr(test_error.text, sentence), "%s", test_error.text);
+    list_begin();
+    EXPECT_OK(segment_list_check(&list, &test_error));
+}
+
+Test(segment, a_list_begins_a_journal_and_has_each_ordinal_once)
+{
+    list_begin();
+    EXPECT_OK(segment_list_check(&list, &test_error));
+    listed[1].header.first_seq = listed[2].header.first_seq = 1; /* segments without an event begin with the same */
+    EXPECT_OK(segment_list_check(&list, &test_error));
+    listed[0].header.ordinal = 1;
+    expect_list_refused(0, "are missing");
+    listed[0].header.first_seq = 2;
+    expect_list_refused(0, "does not begin a journal");
+    listed[0].header.previous_chain ^= 1;
+    expect_list_refused(0, "does not begin a journal");
+    listed[1].header.journal_id[15] = 1;
+    expect_list_refused(1, "another journal");
+    listed[2].header.segment_bytes *= 2;
+    expect_list_refused(2, "another journal");
+    listed[2].header.ordinal = 1;
+    expect_list_refused(2, "have the same ordinal: one is a copy");
+    listed[2].header.ordinal = 3;
+    expect_list_refused(2, "a segment is missing");
+    listed[2].header.first_seq = 10;
+    expect_list_refused(2, "a segment is missing");
+}

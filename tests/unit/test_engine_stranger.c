@@ -1,0 +1,57 @@
+/*
+ * test_engine_stranger.c — a store whose every checksum is right and that says something else than the journal: it is not believed where
+ * belief would cost money, an id above all.
+ */
+#include "tests/unit/query_fixture.h"
+
+SETTLE_SUITE(engine_stranger);
+
+static settle_status submit_first(settle **ret_engine, settle_result *ret_result)
+{
+    settle_event events[FIXTURE_EVENTS];
+    fixture_stream(events);
+    EXPECT_OK(settle_open(fixture_dir, NULL, ret_engine, &test_error));
+    return settle_submit(*ret_engine, &events[0], 1, ret_result, &test_error);
+}
+
+/* Each id has the position of the one beside it. */
+static void swap_positions(struct store_copy *copy)
+{
+    uint64_t first = copy->ids[0].position;
+    for (size_t i = 0; i + 1 < copy->id_count; i++)
+        copy->ids[i].position = copy->ids[i + 1].position;
+    copy->ids[copy->id_count - 1].position = first;
+}
+
+Test(engine_stranger, an_id_that_leads_to_another_event_stops_the_engine, FIXTURE)
+{
+    settle *engine = NULL;
+    settle_result result;
+    fixture_fill_engine(0);
+    fixture_rewrite_store(swap_positions);
+    EXPECT_STATUS(submit_first(&engine, &result), SETTLE_E_LATCHED);
+    cr_assert_str_eq(test_error.text, "the id index points to another event");
+    cr_assert_eq(result.seq, 0, "nobody sees an outcome");
+    EXPECT_STATUS(settle_close(engine, NULL), SETTLE_E_LATCHED);
+    /* The store is set aside, and made anew from the journal. */
+    EXPECT_OK(submit_first(&engine, &result));
+    cr_assert(result.outcome == SETTLE_DUPLICATE && result.first_seq == 1);
+    EXPECT_OK(settle_close(engine, &test_error));
+}
+
+/* A position where the journal has no event at all. */
+static void move_positions(struct store_copy *copy)
+{
+    for (size_t i = 0; i < copy->id_count; i++)
+        copy->ids[i].position += 8;
+}
+
+Test(engine_stranger, an_id_that_leads_nowhere_stops_the_engine, FIXTURE)
+{
+    settle *engine = NULL;
+    settle_result result;
+    fixture_fill_engine(0);
+    fixture_rewrite_store(move_positions);
+    EXPECT_STATUS(submit_first(&engine, &result), SETTLE_E_LATCHED);
+    EXPECT_STATUS(settle_close(engine, NULL), SETTLE_E_LATCHED);
+}

@@ -243,6 +243,102 @@ Test(store_view, lists_of_free_pages_are_in_order_and_in_the_file)
     scene_end(&s);
 }
 
+/* What the current meta page says, with another number in it; and again with its own. */
+static void expect_no_view_with(struct scene *s, size_t at, size_t bytes, uint64_t number, const char *sentence)
+{
+    uint8_t *place = (uint8_t *)(uintptr_t)s->meta + at, before[8];
+    memcpy(before, place, bytes);
+    memcpy(place, &number, bytes);
+    expect_no_view(s, sentence);
+    memcpy(place, before, bytes);
+    EXPECT_OK(update(s));
+}
+
+Test(store_view, a_tree_with_impossible_numbers_is_noticed)
+{
+    static const size_t trees[] = {META_FREE_TREE, META_TABLE_TREE};
+    struct scene s;
+    scene_make(&s);
+    EXPECT_OK(update(&s));
+    for (size_t i = 0; i < 2; i++) {
+        expect_no_view_with(&s, trees[i] + TREE_FLAGS, 2, 4, "of an unknown kind");
+        expect_no_view_with(&s, trees[i] + TREE_DEPTH, 2, 0, "impossible depth");
+        expect_no_view_with(&s, trees[i] + TREE_DEPTH, 2, TREE_DEPTH_MAX + 1, "impossible depth");
+        expect_no_view_with(&s, trees[i] + TREE_ROOT, 8, PAGE_NONE, "without a root has pages");
+        expect_no_view_with(&s, trees[i] + TREE_ROOT, 8, 1, "outside the file");
+        expect_no_view_with(&s, trees[i] + TREE_ROOT, 8, s.view.page_count, "outside the file");
+        expect_no_view_with(&s, trees[i] + TREE_LEAVES, 8, UINT64_MAX, "impossible number of pages");
+    }
+    expect_no_view_with(&s, META_TABLE_TREE + TREE_DEPTH, 2, 2, "the tree of tables has an impossible depth");
+    expect_no_view_with(&s, META_TABLE_TREE + TREE_LEAVES, 8, 2, "the tree of tables has an impossible depth");
+    expect_no_view_with(&s, META_FREE_TREE + TREE_LEAVES, 8, 0, "too many pages");
+    expect_no_view_with(&s, META_LAST_PAGE, 8, 0, "an impossible number of pages");
+    expect_no_view_with(&s, META_LAST_PAGE, 8, s.view.page_count + 1000, "an impossible number of pages");
+    uint8_t *depth = (uint8_t *)(uintptr_t)s.meta + META_TABLE_TREE + TREE_DEPTH;
+    uint8_t *root = (uint8_t *)(uintptr_t)s.meta + META_TABLE_TREE + TREE_ROOT;
+    memset(depth, 0, 2); /* no root and no depth, and still a page */
+    set_u64(root, PAGE_NONE);
+    expect_no_view(&s, "without a root has pages");
+    scene_end(&s);
+}
+
+/* Puts a page's number into the first list of free pages, where the order allows it. */
+static void name_as_free(struct scene *s, uint64_t live)
+{
+    uint8_t *list = free_list(s);
+    const uint64_t count = native_u64(list);
+    for (uint64_t i = 1; i <= count; i++) {
+        const uint64_t before = i > 1 ? native_u64(list + 8 * (i - 1)) : UINT64_MAX;
+        const uint64_t after = i < count ? native_u64(list + 8 * (i + 1)) : 0;
+        if (live < before && live > after) {
+            set_u64(list + 8 * i, live);
+            return;
+        }
+    }
+    cr_assert(false, "no place for %llu", (unsigned long long)live);
+}
+
+Test(store_view, a_list_that_frees_what_the_lists_or_the_tables_stand_on_is_noticed)
+{
+    for (int tables = 0; tables < 2; tables++) {
+        struct scene s;
+        scene_make(&s);
+        EXPECT_OK(update(&s));
+        name_as_free(&s, native_u64(s.meta + (tables ? META_TABLE_TREE : META_FREE_TREE) + TREE_ROOT));
+        expect_no_view(&s, tables ? "the tree of tables is free" : "leads to a page that is free");
+        scene_end(&s);
+    }
+}
+
+Test(store_view, a_list_of_free_pages_has_the_length_that_it_says)
+{
+    struct scene s;
+    scene_make(&s);
+    uint8_t *list = free_list(&s);
+    const uint64_t count = native_u64(list);
+    set_u64(list, count + 1);
+    expect_no_view(&s, "wrong length");
+    set_u64(list, count - 1);
+    expect_no_view(&s, "wrong length");
+    set_u64(list, UINT64_MAX);
+    expect_no_view(&s, "wrong length");
+    scene_end(&s);
+}
+
+Test(store_view, a_page_is_free_once)
+{
+    struct scene s;
+    scene_make(&s);
+    const uint8_t *page = s.image + native_u64(s.meta + META_FREE_TREE + TREE_ROOT) * PAGE_BYTES;
+    cr_assert_geq(page_node_count(page), 2);
+    uint8_t *first = (uint8_t *)(uintptr_t)node_value(page_node(page, 0));
+    uint8_t *second = (uint8_t *)(uintptr_t)node_value(page_node(page, 1));
+    uint8_t *to = native_u64(first + 8) > native_u64(second + 8) ? second : first; /* the greatest number leads a list */
+    set_u64(to + 8, native_u64((to == first ? second : first) + 8));
+    expect_no_view(&s, "a page is free twice");
+    scene_end(&s);
+}
+
 Test(store_view, a_transaction_whose_meta_page_is_gone_is_not_found)
 {
     struct scene s;
@@ -371,5 +467,31 @@ Test(store_view, proving_a_way_covers_the_keys_it_says)
     cr_assert_lt(proofs, NATURAL / 20, "%u proofs", proofs);
     EXPECT_OK(store_view_prove_end(&s.view, STORE_NATURAL_IDS, &test_error));
     EXPECT_OK(store_view_prove_end(&s.view, STORE_ARRIVALS, &test_error));
+    scene_end(&s);
+}
+
+Test(store_view, a_child_outside_the_file_and_a_tree_of_another_depth_are_noticed)
+{
+    struct scene s;
+    struct store_id id = natural_of(0);
+    bool is_there;
+    scene_make(&s);
+    EXPECT_OK(update(&s));
+    uint8_t *node = (uint8_t *)(uintptr_t)page_node(branch_of(&s, STORE_NATURAL_IDS), 0);
+    const uint64_t child = node_child(node);
+    const uint16_t wrong[] = {0, 1, (uint16_t)s.view.page_count, UINT16_MAX};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        memcpy(node, &wrong[i], 2);
+        EXPECT_OK(update(&s));
+        EXPECT_STATUS(find(&s, &id, &is_there), SETTLE_E_CORRUPT);
+        cr_assert(strstr(test_error.text, "outside the file"), "%s", test_error.text);
+    }
+    memcpy(node, &child, 2);
+    EXPECT_OK(update(&s));
+    EXPECT_OK(find(&s, &id, &is_there));
+    /* The branch was proved as one, and is to be a leaf. */
+    s.view.tables[STORE_NATURAL_IDS].depth = 1;
+    EXPECT_STATUS(find(&s, &id, &is_there), SETTLE_E_CORRUPT);
+    cr_assert(strstr(test_error.text, "another depth"), "%s", test_error.text);
     scene_end(&s);
 }

@@ -560,7 +560,9 @@ static void try_harmless(const struct scenario *s, enum calls_mode mode)
 
 static uint64_t run_scenario(const struct scenario *s, uint64_t stride)
 {
-    static const int codes[] = {MDB_CORRUPTED, MDB_MAP_FULL, MDB_READERS_FULL, MDB_PANIC, MDB_BAD_TXN, MDB_MAP_RESIZED};
+    static const int codes[] = {MDB_CORRUPTED, MDB_MAP_FULL,  MDB_PANIC,    MDB_MAP_RESIZED, MDB_READERS_FULL,
+                                MDB_BAD_TXN,   MDB_TXN_FULL, MDB_DBS_FULL, MDB_TLS_FULL,    EIO};
+    const size_t code_count = s->run == run_queries || s->run == run_engine ? sizeof codes / sizeof *codes : 4;
     uint64_t runs = 0;
     scenario_name = s->name;
     prepare(s);
@@ -569,7 +571,7 @@ static uint64_t run_scenario(const struct scenario *s, uint64_t stride)
     try_harmless(s, CALLS_SHORT);
     reset(s);
     runs += sweep(s, CALLS_FAIL, EIO, stride);
-    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+    for (size_t i = 0; i < code_count; i++)
         runs += sweep(s, CALLS_FAIL_LMDB, codes[i], stride);
     printf("%-18s %" PRIu64 " runs\n", s->name, runs);
     fflush(stdout);

@@ -1,20 +1,22 @@
 #!/usr/bin/env python3
 """Lines, branches and MC/DC conditions of the library that no test reaches.
 
-    report.py EXPORT.json [--list] LAYER...
+    report.py EXPORT.json [--list] [--rows] LAYER...
 
 EXPORT.json is `llvm-cov export`; LAYER a folder (journal, engine). Prints a table per file and each line, outcome of a branch
 and condition (MC/DC) that was not reached. Fails where a line or an outcome is neither reached nor explained, and where an
-explanation fits nothing that is not reached.
+explanation fits nothing that is not reached. --list: also what is explained, and the conditions; --rows: what has no explanation as
+rows to write one.
 
-explained.txt beside this file has one explanation a block; a line is named by its text, so that it may move:
+explained.txt beside this file says why a place is not reached. A line is named by its text, so that it may move; a block is a file
+and a reason, then a row a line:
 
-    journal/writer.c segment_fill
-        if (wanted > w->header.segment_bytes)
-        true: why no test can have it so
+    journal/writer.c: why no test can have it so
+        segment_fill | true | if (wanted > w->header.segment_bytes)
 
-What stands before the colon: line, true, false, mcdc, or more than one of them with commas. Conditions (MC/DC) need no
-explanation, and what an assertion would do is not counted: an assertion that fails is a defect.
+Between the bars: line, true, false, or more than one of them with commas. A reason that begins with "open" is none: the place
+waits for its test, and is counted apart. Conditions (MC/DC) need no explanation, and what an assertion would do is not counted:
+an assertion that fails is a defect.
 """
 import json
 import re
@@ -24,7 +26,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EXPLAINED = Path(__file__).resolve().parent / "explained.txt"
-KINDS = ("line", "true", "false", "mcdc")
 
 
 class Source:
@@ -113,17 +114,19 @@ def read_sources(export, layers):
 
 def read_explanations():
     """(file, function, text, kind) → why"""
-    explained, blocks = {}, EXPLAINED.read_text().split("\n\n") if EXPLAINED.exists() else []
-    for block in blocks:
-        rows = [row for row in block.splitlines() if row and not row.startswith("#")]
-        if not rows:
+    explained, heading = {}, None
+    for number, row in enumerate(EXPLAINED.read_text().splitlines() if EXPLAINED.exists() else [], 1):
+        if not row.strip() or row.startswith("#"):
             continue
-        match = re.match(r"\s+((?:line|true|false|mcdc)(?:,(?:line|true|false|mcdc))*): (.+)", rows[2]) if len(rows) > 2 else None
-        if match is None or len(rows[0].split()) != 2:
-            sys.exit(f"{EXPLAINED.name}: not of the form that report.py describes:\n{block}")
-        file, function = rows[0].split()
-        for kind in match[1].split(","):
-            explained[file, function, rows[1].strip(), kind] = match[2]
+        match = re.fullmatch(r"(\S+): (.+)", row)
+        if match:
+            heading = match.groups()
+            continue
+        match = re.fullmatch(r"\s+(\S+) \| ((?:line|true|false)(?:,(?:line|true|false))*) \| (.+)", row)
+        if match is None or heading is None:
+            sys.exit(f"{EXPLAINED.name}:{number}: not of the form that report.py describes: {row}")
+        for kind in match[2].split(","):
+            explained[heading[0], match[1], match[3], kind] = heading[1]
     return explained
 
 
@@ -152,35 +155,46 @@ def table(sources):
         print("  ".join([row[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]).rstrip())
 
 
+def write_rows(rows):
+    before = None
+    for (file, function, text), kinds in rows.items():
+        if file != before:
+            print(f"\n{file}: ")
+        before = file
+        print(f"    {function} | {','.join(sorted(set(kinds)))} | {text}")
+
+
 def main(arguments):
-    lists_all = "--list" in arguments
-    export, *layers = [argument for argument in arguments if argument != "--list"]
+    lists_all, wants_rows, rows = "--list" in arguments, "--rows" in arguments, defaultdict(list)
+    export, *layers = [argument for argument in arguments if not argument.startswith("--")]
     sources, explained = read_sources(export, layers), read_explanations()
     table(sources)
-    used, unexplained, counts = set(), [], defaultdict(int)
+    used, unexplained, counts, open_places = set(), [], defaultdict(int), 0
     for source in sources:
         for line, kind in source.missed():
             key = (source.name, source.function_of(line), source.line_of(line), kind)
             what = {"line": "no test comes here", "true": "never true", "false": "never false"}[kind]
             counts[kind] += 1
-            if key in explained:
-                used.add(key)
-            else:
-                unexplained.append(f"{source.name}:{line}: {what}: {source.line_of(line)}")
+            text = f"{source.name}:{line}: {what}: {source.line_of(line)}"
+            if key not in explained:
+                unexplained.append(text)
+                rows[source.name, key[1], key[2]].append(kind)
+                continue
+            used.add(key)
+            open_places += explained[key].startswith("open")
+            if lists_all:
+                print(f"{text}  [{explained[key]}]")
         for (line, column), covered in sorted(source.conditions.items()):
-            key = (source.name, source.function_of(line), source.line_of(line), "mcdc")
-            if key in explained:
-                used.add(key)
-            if not all(covered) and (lists_all or key not in explained):
+            if not all(covered) and lists_all:
                 places = ", ".join(str(i + 1) for i, is_covered in enumerate(covered) if not is_covered)
-                counts["mcdc"] += len(covered) - sum(covered)
-                if lists_all:
-                    print(f"{source.name}:{line}:{column}: MC/DC: condition {places} of {len(covered)}: {source.line_of(line)}")
+                print(f"{source.name}:{line}:{column}: MC/DC: condition {places} of {len(covered)}: {source.line_of(line)}")
     stale = [key for key in explained if key not in used and key[0].split("/")[0] in layers]
     print(f"\nnot reached: {counts['line']} lines, {counts['true'] + counts['false']} outcomes of branches; "
-          f"{len(used)} explanations, {len(unexplained)} without one")
+          f"{sum(counts.values()) - open_places - len(unexplained)} of them explained, {open_places} open, {len(unexplained)} without a word")
     for line in unexplained:
         print(line)
+    if wants_rows:
+        write_rows(rows)
     for file, function, text, kind in stale:
         print(f"{EXPLAINED.name}: nothing is missed at {file} {function}: {kind}: {text}")
     sys.exit(1 if unexplained or stale else 0)

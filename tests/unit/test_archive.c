@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "journal/reader.h"
+#include "journal/segment_file.h"
 #include "tests/lib/expect.h"
 #include "tests/lib/fault.h"
 #include "tests/lib/journal_builder.h"
@@ -352,6 +353,30 @@ Test(archive, the_archived_file_of_another_segment_is_refused, FIXTURE)
                   SETTLE_E_CORRUPT);
     cr_assert_eq(journal_file_bytes(b.data_fd, journal_files_segment(&original, 1)->name), UINT64_MAX,
                  "nothing is made of it");
+}
+
+/* A copy of the journal that went another way has such files: the same header, and another table or size. */
+Test(archive, an_archived_file_that_the_index_does_not_tell_of_is_refused, FIXTURE)
+{
+    struct segment_list list;
+    struct segment_file file;
+    EXPECT_OK(pack(0, &test_error));
+    EXPECT_OK(segment_list_read(archive.journal_fd, &mem_libc, &list, &test_error));
+    cr_assert(list.entries[0].is_archived);
+    for (int i = 0; i < 5; i++) {
+        struct segment_entry entry = list.entries[0];
+        entry.digest ^= i == 1;
+        entry.packed_bytes += i == 2;
+        entry.file_bytes -= i == 3;
+        entry.header.created_us += i == 4;
+        settle_status status = segment_file_open(b.data_fd, archive.journal_fd, &entry, &mem_libc, &file, &test_error);
+        cr_assert_eq(status, i == 0 ? SETTLE_OK : SETTLE_E_CORRUPT, "%d: %d", i, status);
+        if (i == 0)
+            segment_file_close(&file);
+        else
+            cr_assert_str_eq(test_error.text, "this is not the segment that journal/archived tells of");
+    }
+    segment_list_free(&list);
 }
 
 Test(archive, a_damaged_copy_in_the_archive_is_made_anew, FIXTURE)

@@ -289,6 +289,14 @@ Test(follower_foreign, somebody_elses_text_is_never_cut, .init = begin, .fini = 
 
 /* ---- Sampling --------------------------------------------------------------------------------------------------- */
 
+Test(follower_foreign, a_sample_of_more_than_all_is_refused, .init = begin, .fini = end)
+{
+    scene_grow(&scene, 1, 0);
+    scene.options.sample_per_million = LINES_SAMPLE_ALL + 1;
+    EXPECT_STATUS(scene_try_open(&scene, &test_error), SETTLE_E_INVALID);
+    scene.options.sample_per_million = LINES_SAMPLE_ALL;
+}
+
 Test(follower_foreign, a_sample_has_whole_lives, .init = begin, .fini = end)
 {
     scene.options.sample_per_million = 300000;

@@ -138,6 +138,27 @@ Test(frame, of_our_own_every_flipped_bit_of_its_header_records_and_trailer_is_se
 }
 
 /* Its records may all be there: journal_reader_persisted() told a time that the next writer cuts. */
+/* The chain alone differs: no record's checksum tells. */
+Test(frame, of_our_own_another_chain_is_seen)
+{
+    struct draft draft;
+    struct frame frame;
+    size_t offset = 0;
+    uint64_t seq = 0;
+    draft_begin(&draft);
+    add_consumed(&draft, 0, 0);
+    add_validated(&draft, 0, 1);
+    draft_seal(&draft);
+    cr_assert_null(own_fault_of(draft.bytes, &frame));
+    frame.chain ^= 1;
+    cr_assert_str_eq(frame_own_body_fault(&frame, &offset, &seq), "the frame's chain value does not fit its records");
+    frame.chain ^= 1;
+    frame.previous_chain ^= 1;
+    cr_assert_str_eq(frame_own_body_fault(&frame, &offset, &seq), "the frame's chain value does not fit its records");
+    frame.previous_chain ^= 1;
+    cr_assert_null(frame_own_body_fault(&frame, &offset, &seq));
+}
+
 Test(frame, of_our_own_one_that_is_torn_anywhere_is_seen)
 {
     struct draft draft;

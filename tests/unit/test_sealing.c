@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "journal/base/bytes.h"
+#include "journal/seal/seal.h"
 #include "journal/seal/sealing.h"
 #include "tests/lib/expect.h"
 
@@ -126,4 +127,26 @@ Test(sealing, a_sealing_is_resumed_with_its_own_last_frame_alone, FRONTIER)
     point.next_seq = 4;
     cr_assert(sealing_resume(&sealing, &frame, &point));
     sealing_deinit(&sealing);
+}
+
+/* ---- Seals ------------------------------------------------------------------------------------------------------- */
+
+Test(sealing, seals_are_equal_where_every_member_is)
+{
+    const struct seal seal = {.journal_id = {1}, .size = 2, .position = 3, .time_us = 4, .has_previous = true};
+    struct seal other = seal;
+    cr_assert(seal_equal(&seal, &other));
+#define EXPECT_COUNTS(member)                                                                                          \
+    do {                                                                                                               \
+        other = seal;                                                                                                  \
+        ((uint8_t *)&other.member)[0] ^= 1;                                                                            \
+        cr_assert_not(seal_equal(&seal, &other), #member);                                                             \
+    } while (0)
+    EXPECT_COUNTS(journal_id);
+    EXPECT_COUNTS(size);
+    EXPECT_COUNTS(root);
+    EXPECT_COUNTS(position);
+    EXPECT_COUNTS(frames);
+    EXPECT_COUNTS(time_us);
+    EXPECT_COUNTS(assets);
 }

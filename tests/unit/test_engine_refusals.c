@@ -126,6 +126,30 @@ Test(engine_refusals, a_journal_cut_behind_the_watermark_is_refused_also_without
     rig_remove(&rig);
 }
 
+/* The last frame, which has no event, is torn, so that the store is ahead and to be made anew; and the journal is damaged where
+ * the store need not have been read. The store stays. */
+Test(engine_refusals, a_store_that_is_to_be_made_anew_stays_where_the_journal_is_damaged)
+{
+    struct rig rig;
+    uint64_t offset, seq;
+    make_history(&rig);
+    rig_close(&rig);
+    struct tree_segments segments = tree_segments(rig.data);
+    cr_assert(segments.count > 2);
+    const char *last = segments.paths[segments.count - 1];
+    const unsigned char zeros[16] = {0};
+    tree_write(last, used_bytes(last) - sizeof zeros, zeros, sizeof zeros);
+    tree_flip_bit(segments.paths[0], 600, 1);
+    expect_refused(&rig, base_name(segments.paths[0]), &offset, &seq);
+    cr_assert_eq(seq, 1);
+    /* Without the damage it is made anew. */
+    tree_flip_bit(segments.paths[0], 600, 1);
+    open_again(&rig);
+    cr_assert(rig_logged(&rig, "torn"), "%s", rig.log);
+    tree_segments_free(&segments);
+    rig_remove(&rig);
+}
+
 Test(engine_refusals, what_a_crash_left_is_refused_too_where_it_is_damaged)
 {
     struct rig rig, crashed;

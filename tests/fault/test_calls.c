@@ -1,6 +1,7 @@
 /*
- * test_calls.c — each call of a run fails once: to the system, to the allocator, to LMDB. The run tells an error or does without;
- * nothing leaks, no descriptor stays open; afterwards the same run succeeds, and what was acknowledged is there.
+ * test_calls.c — each call of a run fails once: to the system, to the allocator, to LMDB. The run tells an error or
+ * does without; nothing leaks, no descriptor stays open; afterwards the same run succeeds, and what was acknowledged is
+ * there.
  *
  * A plain program: with a scenario's name it runs that one alone, with a number behind it only that call; a third
  * argument is the code that LMDB answers.
@@ -37,10 +38,9 @@ static int scenario_code;
 static void tell_place(int signal_number)
 {
     char text[200];
-    int bytes = snprintf(text, sizeof text, "test_fault_calls %s %" PRIu64 " %d: %s failed\n", scenario_name, scenario_nth,
-                         scenario_code, calls_struck_name());
-    if (write(STDERR_FILENO, text, (size_t)bytes) < 0)
-        _exit(1);
+    int bytes = snprintf(text, sizeof text, "test_fault_calls %s %" PRIu64 " %d: %s failed\n", scenario_name,
+                         scenario_nth, scenario_code, calls_struck_name());
+    bytes = (int)write(STDERR_FILENO, text, (size_t)bytes);
     signal(signal_number, SIG_DFL);
     raise(signal_number);
 }
@@ -119,8 +119,7 @@ static settle_lines_options lines_options(void)
 
 static settle_status run_lines(settle_error *error)
 {
-    const settle_lines_options options = lines_options();
-    return run_engine_with(&options, error);
+    return run_engine_with(&(settle_lines_options[]){lines_options()}[0], error);
 }
 
 static bool devour(void *context, const char *bytes, size_t count)
@@ -353,7 +352,8 @@ static void tear(void)
     struct tree_segments segments = tree_segments(work);
     remove_store();
     expect_ok(query_inspect(work, &inspected, &error), &error);
-    tree_write(segments.paths[segments.count - 1], inspected.segments[inspected.segment_count - 1].bytes_used, "SETF", 4);
+    tree_write(segments.paths[segments.count - 1], inspected.segments[inspected.segment_count - 1].bytes_used, "SETF",
+               4);
     inspect_free(&inspected);
     tree_segments_free(&segments);
 }
@@ -377,10 +377,6 @@ static void make_logs(void)
     const struct tail_options tail = {.from_seq = 0};
     settle_error error = {.status = SETTLE_OK};
     expect_ok(query_tail_files(work, &lines, &tail, &error), &error);
-}
-
-static void nothing(void)
-{
 }
 
 /* ---- What holds after a run ---- */
@@ -417,11 +413,6 @@ static void expect_copy(uint64_t events_min)
     CHECK(result.ok && result.counts.events == EVENTS / 2);
 }
 
-static void expect_nothing(uint64_t events_min)
-{
-    (void)events_min;
-}
-
 /* ---- Scenarios ---- */
 
 struct scenario {
@@ -433,20 +424,20 @@ struct scenario {
     bool is_read_only;                   /* needs no fresh directory for each call */
 };
 static const struct scenario scenarios[] = {
-    {"create", nothing, run_engine, expect_nothing, true, false},
-    {"engine", nothing, run_engine, expect_sound, false, false},
+    {"create", NULL, run_engine, NULL, true, false},
+    {"engine", NULL, run_engine, expect_sound, false, false},
     {"torn", tear, run_engine, expect_sound, false, false},
     {"snapshot", archive_and_remove_store, run_engine, expect_sound, false, false},
-    {"lines", nothing, run_lines, expect_lines, false, false},
+    {"lines", NULL, run_lines, expect_lines, false, false},
     {"tail", make_logs, run_tail, expect_lines, false, false},
-    {"queries", nothing, run_queries, expect_sound, false, true},
+    {"queries", NULL, run_queries, expect_sound, false, true},
     {"queries-alone", remove_store, run_queries, expect_sound, false, true},
     {"queries-archived", archive_work, run_queries, expect_sound, false, true},
     {"audit", archive_work, run_audit, expect_sound, false, true},
-    {"archive", nothing, run_archive, expect_sound, false, false},
+    {"archive", NULL, run_archive, expect_sound, false, false},
     {"seal", make_seal, run_seal, expect_sound, false, false},
-    {"key", nothing, run_key, expect_sound, false, false},
-    {"copy", nothing, run_copy, expect_copy, false, false},
+    {"key", NULL, run_key, expect_sound, false, false},
+    {"copy", NULL, run_copy, expect_copy, false, false},
 };
 
 static int open_descriptors(void)
@@ -497,7 +488,8 @@ static void prepare(const struct scenario *s)
     if (s->is_empty)
         return;
     fill_work();
-    s->prepare();
+    if (s->prepare != NULL)
+        s->prepare();
     tree_copy(work, origin);
     if (stat(logs, &stats) == 0)
         tree_copy(logs, kept);
@@ -516,14 +508,11 @@ static bool try_call(const struct scenario *s, enum calls_mode mode, uint64_t nt
     calls_arm(mode, nth, code);
     settle_status status = s->run(&error);
     calls_disarm();
-    if (open_descriptors() != descriptors)
-        fprintf(stderr, "a descriptor stays open\n");
     if (status != SETTLE_OK && error.text[0] == '\0')
         fprintf(stderr, "status %d without a sentence\n", status);
     CHECK(open_descriptors() == descriptors);
     CHECK(status == SETTLE_OK || error.text[0] != '\0' || status == SETTLE_E_NO_MEMORY);
-    if (!calls_have_struck())
-        CHECK(status == SETTLE_OK);
+    CHECK(calls_have_struck() || status == SETTLE_OK);
     if (s->is_read_only)
         return calls_have_struck();
     uint64_t events_min = acknowledged + EVENTS;
@@ -532,16 +521,17 @@ static bool try_call(const struct scenario *s, enum calls_mode mode, uint64_t nt
         CHECK(mkdir(other, 0700) == 0);
     status = s->run(&error);
     expect_ok(status, &error);
-    s->expect(events_min);
+    if (s->expect != NULL)
+        s->expect(events_min);
     return calls_have_struck();
 }
 
 static uint64_t sweep(const struct scenario *s, enum calls_mode mode, int code, uint64_t stride)
 {
-    uint64_t nth = 1;
-    while (try_call(s, mode, nth, code))
-        nth += stride;
-    return nth;
+    uint64_t runs = 1;
+    for (uint64_t nth = 1; try_call(s, mode, nth, code); nth += stride)
+        runs++;
+    return runs;
 }
 
 /* Interrupted and short calls are no faults: the run succeeds. */
@@ -550,17 +540,17 @@ static void try_harmless(const struct scenario *s, enum calls_mode mode)
     settle_error error = {.status = SETTLE_OK};
     reset(s);
     scenario_nth = mode;
-    acknowledged = 0;
     calls_arm(mode, 0, 0);
     settle_status status = s->run(&error);
     calls_disarm();
     expect_ok(status, &error);
-    s->expect(EVENTS);
+    if (s->expect != NULL)
+        s->expect(EVENTS);
 }
 
 static uint64_t run_scenario(const struct scenario *s, uint64_t stride)
 {
-    static const int codes[] = {MDB_CORRUPTED, MDB_MAP_FULL,  MDB_PANIC,    MDB_MAP_RESIZED, MDB_READERS_FULL,
+    static const int codes[] = {MDB_CORRUPTED, MDB_MAP_FULL, MDB_PANIC,    MDB_MAP_RESIZED, MDB_READERS_FULL,
                                 MDB_BAD_TXN,   MDB_TXN_FULL, MDB_DBS_FULL, MDB_TLS_FULL,    EIO};
     const size_t code_count = s->run == run_queries || s->run == run_engine ? sizeof codes / sizeof *codes : 4;
     uint64_t runs = 0;
@@ -580,8 +570,8 @@ static uint64_t run_scenario(const struct scenario *s, uint64_t stride)
 
 int main(int argc, char **argv)
 {
-    uint64_t runs = 0, stride = argc > 1 && argv[1][0] >= '0' && argv[1][0] <= '9' ? strtoull(argv[1], NULL, 10) : 1;
     bool is_number = argc > 1 && argv[1][0] >= '0' && argv[1][0] <= '9';
+    uint64_t runs = 0, stride = is_number ? strtoull(argv[1], NULL, 10) : 1;
     signal(SIGABRT, tell_place);
     signal(SIGSEGV, tell_place);
     builder_use_memory();

@@ -165,15 +165,17 @@ WRAP(int, renameat, (int from_fd, const char *from, int to_fd, const char *to), 
      FAIL_IO("renameat"))
 WRAP(ssize_t, getrandom, (void *bytes, size_t count, unsigned flags), (bytes, count, flags), FAIL_IO("getrandom"))
 
-WRAP(void *, mmap, (void *at, size_t bytes, int protection, int flags, int fd, off_t offset),
-     (at, bytes, protection, flags, fd, offset), if (strikes("mmap", false)) {
-         errno = ENOMEM;
-         return MAP_FAILED;
-     })
-WRAP(char *, realpath, (const char *path, char *ret_path), (path, ret_path), if (strikes("realpath", false)) {
-    errno = EIO;
-    return NULL;
-})
+WRAP(
+    void *, mmap, (void *at, size_t bytes, int protection, int flags, int fd, off_t offset),
+    (at, bytes, protection, flags, fd, offset), if (strikes("mmap", false)) {
+        errno = ENOMEM;
+        return MAP_FAILED;
+    })
+WRAP(
+    char *, realpath, (const char *path, char *ret_path), (path, ret_path), if (strikes("realpath", false)) {
+        errno = EIO;
+        return NULL;
+    })
 
 /* ---- Memory and threads ---- */
 
@@ -213,10 +215,11 @@ WRAP(int, mdb_txn_begin, (MDB_env * env, MDB_txn *parent, unsigned flags, MDB_tx
      FAIL_LMDB("mdb_txn_begin"))
 WRAP(int, mdb_txn_renew, (MDB_txn * txn), (txn), FAIL_LMDB("mdb_txn_renew"))
 /* One that fails has ended the transaction all the same. */
-WRAP(int, mdb_txn_commit, (MDB_txn * txn), (txn), if (strikes("mdb_txn_commit", true)) {
-    mdb_txn_abort(txn);
-    return code_of_lmdb;
-})
+WRAP(
+    int, mdb_txn_commit, (MDB_txn * txn), (txn), if (strikes("mdb_txn_commit", true)) {
+        mdb_txn_abort(txn);
+        return code_of_lmdb;
+    })
 WRAP(int, mdb_dbi_open, (MDB_txn * txn, const char *name, unsigned flags, MDB_dbi *dbi), (txn, name, flags, dbi),
      FAIL_LMDB("mdb_dbi_open"))
 WRAP(int, mdb_dbi_flags, (MDB_txn * txn, MDB_dbi dbi, unsigned *flags), (txn, dbi, flags), FAIL_LMDB("mdb_dbi_flags"))

@@ -45,7 +45,8 @@ Test(place, a_path_is_a_directory_and_a_name, PLACE)
 {
     static const struct {
         const char *path, *name;
-    } good[] = {{"seal", "seal"}, {"./seal", "seal"}, {"/seal", "seal"}, {"/tmp/..seal", "..seal"}, {"a/.hidden", ".hidden"}};
+    } good[] = {
+        {"seal", "seal"}, {"./seal", "seal"}, {"/seal", "seal"}, {"/tmp/..seal", "..seal"}, {"a/.hidden", ".hidden"}};
     char name[PLACE_NAME_BYTES];
     int fd = -1;
     cr_assert_eq(mkdir("a", 0700), 0);

@@ -81,13 +81,13 @@ Test(sealing, a_frontier_with_impossible_content_is_passed_over, FRONTIER)
 {
     cr_assert(decodes());
     expect_refused(0, 'X');
-    expect_refused(8, 9); /* another journal's */
+    expect_refused(8, 9);    /* another journal's */
     expect_refused(SIZE, 7); /* more peaks than there are */
     expect_refused(ASSET_COUNT, 3);
     expect_refused(ASSETS + SYMBOL_LENGTH, SETTLE_SYMBOL_BYTES_MAX + 1);
     expect_refused(ASSETS + SCALE, SETTLE_SCALE_MAX + 1);
-    expect_refused(ASSETS + ID, 2); /* the second asset's */
-    expect_refused(ASSETS + ID, 3); /* behind it */
+    expect_refused(ASSETS + ID, 2);      /* the second asset's */
+    expect_refused(ASSETS + ID, 3);      /* behind it */
     expect_refused(BEFORE_POSITION, 63); /* where no frame begins */
     /* As many peaks, and more events than there can be. */
     bytes[SIZE] = 1;

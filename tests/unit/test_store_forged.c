@@ -31,7 +31,7 @@ static void begin(void)
     memset(long_a, 'a', sizeof long_a);
     memset(long_b, 'a', sizeof long_b);
     long_b[sizeof long_b - 1] = 'b';
-    sources[0] = (struct source_entry){.name = (char *)(uintptr_t)"in", .name_bytes = 2, .offset_bytes = 5, .line = 1};
+    sources[0] = (struct source_entry){.name = (char *)(uintptr_t) "in", .name_bytes = 2, .offset_bytes = 5, .line = 1};
     sources[1] = (struct source_entry){.name = long_a, .name_bytes = sizeof long_a, .offset_bytes = 6, .line = 2};
     fixture_open(&f);
     EXPECT_OK(fixture_apply(&f, batch_of(&id, 2)));

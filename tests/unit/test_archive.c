@@ -420,6 +420,22 @@ Test(archive, nothing_goes_before_everything_is_back, FIXTURE)
     expect_sound("nothing was removed");
 }
 
+Test(archive, a_journal_without_its_last_segment_takes_nothing_back, FIXTURE)
+{
+    EXPECT_OK(pack(0, &test_error));
+    EXPECT_OK(pack(1, &test_error));
+    EXPECT_OK(archive_check(&archive, &test_error));
+    unpack(0);
+    for (size_t i = 1; i < journal_files_segment_count(&original); i++)
+        if (journal_file_bytes(b.data_fd, journal_files_segment(&original, i)->name) != UINT64_MAX)
+            journal_file_remove(b.data_fd, journal_files_segment(&original, i)->name);
+    EXPECT_STATUS(archive_check(&archive, &test_error), SETTLE_E_CORRUPT);
+    cr_assert(strstr(test_error.text, "behind the journal's last one"), "%s", test_error.text);
+    journal_file_remove(b.data_fd, journal_files_segment(&original, 0)->name);
+    EXPECT_STATUS(archive_check(&archive, &test_error), SETTLE_E_CORRUPT);
+    cr_assert(strstr(test_error.text, "no segment at all"), "%s", test_error.text);
+}
+
 /* ---- The order ---------------------------------------------------------------------------------------------------- */
 
 static char steps[65536];

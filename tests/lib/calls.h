@@ -1,6 +1,6 @@
 /*
- * calls.h — calls of our own objects to the system, to libc's allocator and to LMDB, that fail by index. A program that has
- * lib/calls.c among its sources and links settle_test_calls has them led through there.
+ * calls.h — calls of our own objects to the system, to libc's allocator and to LMDB, that fail by index. A program that
+ * links settle_test_calls has them led through there.
  *
  *     calls_arm(CALLS_FAIL, 17, 0);     // the 17th call from now on fails, once
  *     ...

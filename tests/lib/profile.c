@@ -1,6 +1,6 @@
 /*
- * profile.c — in the coverage build alone: a process of a test's that ends by _exit(), by a signal of its own or by a failed
- * assertion writes its counters first. (Continuous mode would need no such thing, but it knows no MC/DC bitmaps.)
+ * profile.c — in the coverage build alone: a process of a test's that ends by _exit(), by a signal of its own or by a
+ * failed assertion writes its counters first. (Continuous mode would need no such thing, but it knows no MC/DC bitmaps.)
  *
  * Linked with --wrap for the calls below, see tests/CMakeLists.txt.
  */

@@ -1,5 +1,6 @@
 /*
- * test_engine_durable.c — nothing is told of what is not synced yet: the sync of a commit is held back, and meanwhile no call answers.
+ * test_engine_durable.c — nothing is told of what is not synced yet: the sync of a commit is held back, and meanwhile no
+ * call answers.
  *
  * Linked with --wrap=fdatasync.
  */
@@ -87,8 +88,7 @@ static void call_end(struct call *call)
     EXPECT_OK(call->status);
 }
 
-/* Long enough for a call that does not wait, on a busy machine too: such a call fails the test, whatever the machine does, a
- * call that waits never does. */
+/* Long enough for a call that does not wait to come back; one that waits never fails this, however busy the machine. */
 static void expect_waiting(const struct call *call)
 {
     nanosleep(&(struct timespec){.tv_nsec = 150000000}, NULL);

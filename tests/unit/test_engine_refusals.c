@@ -126,8 +126,8 @@ Test(engine_refusals, a_journal_cut_behind_the_watermark_is_refused_also_without
     rig_remove(&rig);
 }
 
-/* The last frame, which has no event, is torn, so that the store is ahead and to be made anew; and the journal is damaged where
- * the store need not have been read. The store stays. */
+/* The last frame, which has no event, is torn, so that the store is ahead and to be made anew; and the journal is damaged
+ * in its first segment. The store stays. */
 Test(engine_refusals, a_store_that_is_to_be_made_anew_stays_where_the_journal_is_damaged)
 {
     struct rig rig;

@@ -1,6 +1,6 @@
 /*
- * test_engine_stranger.c — a store whose every checksum is right and that says something else than the journal: it is not believed where
- * belief would cost money, an id above all.
+ * test_engine_stranger.c — a store whose every checksum is right and that says something else than the journal: where an id
+ * arrived is not believed.
  */
 #include "tests/unit/query_fixture.h"
 

@@ -171,7 +171,7 @@ static void position_write(struct log_position *position)
     file_close(fd);
 }
 
-/* Behind the saved position there is a line that is not in the journal: it stays under another name, and the position counts. */
+/* Behind the saved position is a line that is not in the journal: it stays under another name; the position counts. */
 Test(follower_foreign, a_foreign_line_behind_the_position_is_set_aside, .init = begin, .fini = end)
 {
     struct life life;

@@ -119,7 +119,8 @@ Test(log_tail, a_line_without_one_of_its_parts_is_none)
     memcpy(cut + number_end, "}}\n", 4);
     cr_assert(log_line_parse(cut, number_end + 3, &line) && line.place.seq == 12);
     /* And with another byte between the values: the names and signs are all there. */
-    static const char *const names[] = {"level", "target", "settlement", "trace_id", "span_id", "fields", "event", "event_id", "seq"};
+    static const char *const names[] = {"level",  "target", "settlement", "trace_id", "span_id",
+                                        "fields", "event",  "event_id",   "seq"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         memcpy(cut, text, bytes + 1);
         char *name = strstr(cut, names[i]);

@@ -1,4 +1,4 @@
-/* test_place.c — small files at paths of a user's: which paths are refused, what is read, and who may have written a secret. */
+/* test_place.c — small files at paths of a user's: which paths are refused, what is read, and whose secrets. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

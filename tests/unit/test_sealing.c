@@ -1,4 +1,4 @@
-/* test_sealing.c — a frontier whose digest is right and whose content cannot be is passed over, and so is one of another place. */
+/* test_sealing.c — a frontier whose digest is right and whose content cannot be is passed over; so is another place's. */
 #include <string.h>
 
 #include "journal/base/bytes.h"

@@ -1,6 +1,6 @@
 /*
- * test_store_forged.c — entries that lie in a store with a checksum that is right and content that cannot be: whoever reads or writes over
- * them is told that the store is damaged.
+ * test_store_forged.c — entries that lie in a store with a checksum that is right and content that cannot be: whoever
+ * reads or writes over them is told that the store is damaged.
  */
 #include "tests/lib/expect.h"
 #include "tests/lib/store_fixture.h"
@@ -116,7 +116,7 @@ Test(store_forged, a_short_source_with_a_name_behind_its_position_is_damage, FOR
     expect_damage(fixture_apply(&f, batch_of(NULL, 2)), "impossible form");
 }
 
-/* Two long names whose digests are the same: the one that is asked for is not there, and is not written over the other. */
+/* Two long names with the same digest: the one that is asked for is not there, and is not written over the other. */
 Test(store_forged, a_long_source_under_anothers_key_is_not_taken_for_it, FORGED)
 {
     static const size_t lengths[] = {sizeof long_b, sizeof long_b - 1};

@@ -1,4 +1,4 @@
-/* test_store_forms.c — entries of a store whose checksum is right and whose content cannot be: each is refused, with its reason. */
+/* test_store_forms.c — entries whose checksum is right and whose content cannot be: each is refused, with its reason. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -333,7 +333,8 @@ Test(store_view, a_page_is_free_once)
     cr_assert_geq(page_node_count(page), 2);
     uint8_t *first = (uint8_t *)(uintptr_t)node_value(page_node(page, 0));
     uint8_t *second = (uint8_t *)(uintptr_t)node_value(page_node(page, 1));
-    uint8_t *to = native_u64(first + 8) > native_u64(second + 8) ? second : first; /* the greatest number leads a list */
+    /* The greatest number leads a list. */
+    uint8_t *to = native_u64(first + 8) > native_u64(second + 8) ? second : first;
     set_u64(to + 8, native_u64((to == first ? second : first) + 8));
     expect_no_view(&s, "a page is free twice");
     scene_end(&s);

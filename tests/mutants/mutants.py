@@ -143,7 +143,9 @@ def first_failure(arguments, seconds):
     if status == 0:
         return None
     failed = re.findall(r"^\s*\d+ - (\S+) \((.+)\)$", output, re.MULTILINE)
-    return f"{failed[0][0]}" + (" (time)" if failed[0][1] == "Timeout" else "") if failed else "ctest: " + output[-300:]
+    if not failed:
+        sys.exit(f"ctest did not end as it should:\n{output[-1000:]}")
+    return failed[0][0] + (" (time)" if failed[0][1] == "Timeout" else "")
 
 
 def hunt(mutant, is_near):

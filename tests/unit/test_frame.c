@@ -139,7 +139,7 @@ Test(frame, of_our_own_every_flipped_bit_of_its_header_records_and_trailer_is_se
 
 /* Its records may all be there: journal_reader_persisted() told a time that the next writer cuts. */
 /* The chain alone differs: no record's checksum tells. */
-Test(frame, of_our_own_another_chain_is_seen)
+Test(frame, another_chain_is_seen_of_our_own_too)
 {
     struct draft draft;
     struct frame frame;
@@ -157,6 +157,11 @@ Test(frame, of_our_own_another_chain_is_seen)
     cr_assert_str_eq(frame_own_body_fault(&frame, &offset, &seq), "the frame's chain value does not fit its records");
     frame.previous_chain ^= 1;
     cr_assert_null(frame_own_body_fault(&frame, &offset, &seq));
+    /* And of another's. */
+    cr_assert_null(frame_body_fault(&frame, &offset, &seq));
+    frame.chain ^= 1;
+    cr_assert_str_eq(frame_body_fault(&frame, &offset, &seq), "the frame's chain value does not fit its records");
+    cr_assert_eq(offset, FRAME_CHAIN);
 }
 
 Test(frame, of_our_own_one_that_is_torn_anywhere_is_seen)

@@ -148,6 +148,7 @@ Test(frame, another_chain_is_seen_of_our_own_too)
     draft_begin(&draft);
     add_consumed(&draft, 0, 0);
     add_validated(&draft, 0, 1);
+    draft.frame.event_count = 1;
     draft_seal(&draft);
     cr_assert_null(own_fault_of(draft.bytes, &frame));
     frame.chain ^= 1;

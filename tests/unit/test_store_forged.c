@@ -55,12 +55,6 @@ static void forge(enum store_table table, const void *key, size_t key_bytes, uin
     EXPECT_OK(fixture_reopen(&f, true));
 }
 
-static settle_status take_id(void *context, const struct store_id *id, settle_error *error)
-{
-    (void)context, (void)id, (void)error;
-    return SETTLE_OK;
-}
-
 static settle_status take_asset(void *context, const settle_asset *taken, settle_error *error)
 {
     (void)context, (void)taken, (void)error;
@@ -77,19 +71,6 @@ static void expect_damage(settle_status status, const char *sentence)
 {
     cr_assert_eq(status, SETTLE_E_CORRUPT, "%d", status);
     cr_assert(strstr(fixture_error.text, sentence), "%s", fixture_error.text);
-}
-
-Test(store_forged, an_id_without_a_position_is_damage, FORGED)
-{
-    uint8_t key[STORE_ID_KEY_BYTES_MAX], value[STORE_ID_VALUE_BYTES] = {0};
-    struct store_id id = text_id("trade_1", 64);
-    uint64_t position = 0;
-    forge(STORE_TEXT_IDS, key, store_id_key(&id.key, key), value, sizeof value);
-    struct store_snapshot *snapshot = fixture_snapshot(f.store);
-    expect_damage(store_id_get(snapshot, &id.key, &position, &fixture_error), "has no position");
-    expect_damage(store_ids_walk(snapshot, take_id, NULL, &fixture_error), "has no position");
-    store_snapshot_close(snapshot);
-    expect_damage(fixture_apply(&f, batch_of(&id, 0)), "has no position");
 }
 
 Test(store_forged, an_asset_with_an_impossible_scale_is_damage, FORGED)

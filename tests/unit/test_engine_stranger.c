@@ -2,6 +2,7 @@
  * test_engine_stranger.c — a store whose every checksum is right and that says something else than the journal: where an id
  * arrived is not believed.
  */
+#include "query/query.h"
 #include "tests/unit/query_fixture.h"
 
 SETTLE_SUITE(engine_stranger);
@@ -54,4 +55,27 @@ Test(engine_stranger, an_id_that_leads_nowhere_stops_the_engine, FIXTURE)
     fixture_rewrite_store(move_positions);
     EXPECT_STATUS(submit_first(&engine, &result), SETTLE_E_LATCHED);
     EXPECT_STATUS(settle_close(engine, NULL), SETTLE_E_LATCHED);
+}
+
+/* ---- What verify says of such a store ---- */
+
+static void change_balance(struct store_copy *copy)
+{
+    accounts_at(&copy->accounts, 0)->available++;
+}
+
+static void lose_id(struct store_copy *copy)
+{
+    copy->id_count--;
+}
+
+Test(engine_stranger, verify_finds_a_balance_or_an_id_that_only_the_store_has_wrong, FIXTURE)
+{
+    struct verify_result result;
+    fixture_fill_engine(0);
+    for (int i = 0; i < 2; i++) {
+        fixture_rewrite_store(i == 0 ? lose_id : change_balance);
+        EXPECT_OK(query_verify(fixture_dir, NULL, &result, &test_error));
+        cr_assert(!result.ok && result.store == STORE_DIFFERS, "%d: %d", i, (int)result.store);
+    }
 }

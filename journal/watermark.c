@@ -18,18 +18,14 @@ settle_status watermark_read(int journal_fd, struct watermark *ret_watermark, se
 {
     *ret_watermark = (struct watermark){.is_known = false};
     int fd = -1;
-    settle_status status = file_open_at(journal_fd, WATERMARK_NAME, FILE_READ, &fd, error);
-    if (status != SETTLE_OK)
-        return fail_in(error, status, "journal");
     settle_error fault = {.status = SETTLE_OK};
     settle_status status = file_open_at(journal_fd, WATERMARK_NAME, FILE_READ, &fd, &fault);
     if (status == SETTLE_E_NOT_FOUND)
         return SETTLE_OK;
-    if (status != SETTLE_OK) {
-        if (error != NULL)
-            *error = fault;
-        return status;
-    }
+    if (status != SETTLE_OK && error != NULL)
+        *error = fault;
+    if (status != SETTLE_OK)
+        return fail_in(error, status, "journal");
     /* A reader may catch the halves of different writes: look again. */
     for (int attempt = 0; attempt < 100 && status == SETTLE_OK; attempt++) {
         uint8_t bytes[WATERMARK_BYTES];

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "tests/lib/child.h"
+#include "tests/lib/crash_controls.h"
 #include "tests/lib/crash_run.h"
 #include "tests/lib/disk_image.h"
 #include "tests/lib/plain.h"
@@ -47,6 +48,7 @@ struct job {
     struct progress *progress; /* shared */
     char base[TEMPDIR_BYTES];
     pid_t child;
+    const struct crash_control *control; /* NULL: as it was recorded */
 };
 
 /* ---- States that were seen ---- */
@@ -127,6 +129,8 @@ static struct disk_log *record_recovery(const struct job *job, const struct cras
     struct disk_log *log = disk_log_stop();
     tempdir_join(path, job->base, "recovery.log");
     disk_log_save(log, path);
+    if (job->control != NULL && job->control->in_recovery)
+        job->control->apply(log);
     return log;
 }
 
@@ -249,6 +253,8 @@ static void record(const struct job *job, struct crash_run *run)
     tempdir_remove(path);
     tempdir_join(path, job->base, "run.log");
     disk_log_save(run->log, path);
+    if (job->control != NULL && !job->control->in_recovery)
+        job->control->apply(run->log);
 }
 
 /* ---- Jobs ---- */
@@ -304,7 +310,7 @@ static void job_failed(const struct job *job, int exit_status, const char *progr
 
 static void run_states(const char *program, uint64_t count, uint64_t seed, unsigned jobs)
 {
-    struct job job[JOBS_MAX];
+    struct job job[JOBS_MAX] = {{.control = NULL}};
     struct progress sum = {.seed = 0};
     unsigned running = 0;
     for (unsigned i = 0; i < jobs; i++)
@@ -341,7 +347,8 @@ static void run_states(const char *program, uint64_t count, uint64_t seed, unsig
     }
     for (unsigned i = 0; i < jobs; i++)
         tempdir_remove(job[i].base);
-    printf("%" PRIu64 " states of %" PRIu64 " runs with %" PRIu64 " calls: %" PRIu64 " of them crashed again while they "
+    printf("%" PRIu64 " states of %" PRIu64 " runs with %" PRIu64 " calls: %" PRIu64
+           " of them crashed again while they "
            "recovered; %" PRIu64 " more were the same as another\n",
            sum.states, sum.runs, sum.calls, sum.again, sum.same);
 }
@@ -350,7 +357,7 @@ static void run_states(const char *program, uint64_t count, uint64_t seed, unsig
 
 static int run_state(const char *log_path, const char *state)
 {
-    struct job job;
+    struct job job = {.control = NULL};
     struct crash_run run;
     struct crash_promise promise = {.acknowledged = 0};
     uint64_t hash;
@@ -390,6 +397,49 @@ static int run_state(const char *log_path, const char *state)
     return 0;
 }
 
+/* ---- Controls ---- */
+
+/* The child's last words, in one line. */
+static void first_line(const char *path, char ret_line[512])
+{
+    FILE *file = fopen(path, "r");
+    CHECK(file != NULL);
+    if (fgets(ret_line, 512, file) == NULL)
+        ret_line[0] = '\0';
+    ret_line[strcspn(ret_line, "\n")] = '\0';
+    fclose(file);
+}
+
+/* A run of an engine that syncs too little: one of its states must fail. */
+static void run_control(const struct crash_control *control, uint64_t seed)
+{
+    struct job job = {.control = control};
+    char words[TEMPDIR_PATH_BYTES], line[512];
+    job_make(&job);
+    tempdir_join(words, job.base, "words");
+    fflush(stderr);
+    int kept = dup(2), fd = open(words, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    CHECK(kept >= 0 && fd >= 0 && dup2(fd, 2) == 2);
+    close(fd);
+    job_start(&job, seed, CONTROL_STATES);
+    CHECK(dup2(kept, 2) == 2);
+    close(kept);
+    int exit_status = child_exit(job.child);
+    first_line(words, line);
+    printf("an engine that %s: after %" PRIu64 " states: %s\n", control->what, job.progress->states, line);
+    fflush(stdout);
+    CHECK(exit_status == 256 && job.progress->call > 0); /* an abort, of a check of a state */
+    CHECK(strstr(line, "not so") == NULL && strstr(line, control->found) != NULL);
+    tempdir_remove(job.base);
+}
+
+static int run_controls(uint64_t seed)
+{
+    for (size_t i = 0; i < CRASH_CONTROLS; i++)
+        run_control(&crash_controls[i], seed);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     uint64_t count = STATES, seed = SEED;
@@ -404,6 +454,8 @@ int main(int argc, char **argv)
         else if (strcmp(argv[i], "--log") == 0 && i + 2 < argc)
             return run_state(argv[i + 1], argv[i + 2]);
     }
+    if (argc > 1 && strcmp(argv[1], "--controls") == 0)
+        return run_controls(argc > 2 ? strtoull(argv[2], NULL, 10) : SEED);
     CHECK(count > 0 && jobs > 0 && jobs <= JOBS_MAX);
     printf("seed %" PRIu64 "\n", seed);
     fflush(stdout);

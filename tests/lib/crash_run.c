@@ -288,6 +288,11 @@ void crash_run_record(struct crash_run *run, const char *base)
 
 /* ---- What was promised ---- */
 
+bool crash_mark_acknowledges(uint64_t mark)
+{
+    return (mark & (MARK_SUBMITTED | MARK_ASSETS)) == 0;
+}
+
 void crash_promise(const struct disk_log *log, size_t from, size_t end, struct crash_promise *promise)
 {
     for (size_t i = from; i < end; i++) {

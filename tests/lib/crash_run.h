@@ -48,6 +48,9 @@ struct crash_promise {
 /* To a promise that is there, what the calls from `from` to `end` add. */
 void crash_promise(const struct disk_log *log, size_t from, size_t end, struct crash_promise *promise);
 
+/* Whether a mark says that events are durable. */
+bool crash_mark_acknowledges(uint64_t mark);
+
 enum crash_examination {
     EXAMINE_READERS = 1, /* before the writer: queries on what the crash left */
     EXAMINE_LINES = 2,   /* the log files, caught up, are one rendering of the journal */

@@ -5,6 +5,7 @@
  */
 #include "tests/lib/crash_run.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -31,6 +32,9 @@ enum {
 #define SOURCE ((settle_text){"events.ndjson", 13})
 
 static _Atomic uint64_t now_us;
+static _Atomic uint64_t calls_to_fault; /* 0: none is to fail, or one has */
+static _Atomic int fault;               /* what that call meets */
+static atomic_bool has_struck;
 static char told[8192];
 static pthread_mutex_t told_mutex = PTHREAD_MUTEX_INITIALIZER;
 
@@ -115,6 +119,10 @@ void crash_run_init(struct crash_run *run, uint64_t seed)
     run->lines.compress = (uint32_t)ONE_OF(&random, 0, 0, 1);
     run->lines.free_bytes_min = 0;
     run->submitted = EVENTS_MIN + (size_t)stream_random(&random, EVENTS_RANGE);
+    if (stream_random(&random, 3) == 0) {
+        run->fault_at = 1 + stream_random(&random, 700);
+        run->fault = (int)ONE_OF(&random, EIO, EIO, ENOSPC, UINT64_MAX);
+    }
     run->count = run->submitted + 2 * EVENTS_MORE + 2;
     run->events = calloc(run->count, sizeof *run->events);
     CHECK(run->events != NULL);
@@ -157,27 +165,32 @@ static void scene_open(struct scene *scene)
 }
 
 /* How far the journal goes, as its source's position tells. */
-static void scene_find(struct scene *scene)
+static settle_status scene_find(struct scene *scene)
 {
     settle_source_position position;
-    must(settle_source_open(scene->engine, SOURCE, &position, &scene->error), &scene->error, "the source");
+    settle_status status = settle_source_open(scene->engine, SOURCE, &position, &scene->error);
+    if (status != SETTLE_OK)
+        return status;
     if (position.offset_bytes != 100 * position.line)
         differ("the source's position and line", position.offset_bytes, position.line);
     scene->seq = position.line;
     scene->source = position.source;
+    return SETTLE_OK;
 }
 
-static void scene_lines(struct scene *scene)
+static settle_status scene_lines(struct scene *scene)
 {
     settle_lines_options lines = scene->run->lines;
     lines.directory = scene->logs;
-    must(settle_lines_start(scene->engine, &lines, &scene->error), &scene->error, "starting the lines");
+    return settle_lines_start(scene->engine, &lines, &scene->error);
 }
 
-static void scene_declare(struct scene *scene)
+static settle_status scene_declare(struct scene *scene)
 {
-    must(oracle_declare(scene->engine, &scene->error), &scene->error, "declaring");
-    disk_log_mark(MARK_ASSETS);
+    settle_status status = oracle_declare(scene->engine, &scene->error);
+    if (status == SETTLE_OK)
+        disk_log_mark(MARK_ASSETS);
+    return status;
 }
 
 static void scene_close(struct scene *scene)
@@ -195,6 +208,26 @@ static void expect_result(const struct crash_run *run, const settle_result *resu
     abort();
 }
 
+/* One call of the run fails. */
+static int strike(void *context, enum disk_op op, const char *name)
+{
+    (void)context, (void)op, (void)name;
+    if (calls_to_fault == 0 || --calls_to_fault > 0)
+        return 0;
+    has_struck = true;
+    return fault;
+}
+
+/* False: the call met the one that failed. */
+static bool is_done(settle_status status, const settle_error *error, const char *what)
+{
+    if (status == SETTLE_OK)
+        return true;
+    if (!has_struck)
+        must(status, error, what);
+    return false;
+}
+
 struct batch {
     const struct crash_run *run;
     uint64_t first_seq;
@@ -205,10 +238,12 @@ struct batch {
 static void batch_done(void *context, settle_status status, const settle_result *results, size_t count)
 {
     struct batch *batch = context;
-    CHECK(status == SETTLE_OK);
+    CHECK(status == SETTLE_OK || has_struck);
+    count = status == SETTLE_OK ? count : 0;
     for (size_t i = 0; i < count; i++)
         expect_result(batch->run, &results[i], batch->first_seq + i);
-    disk_log_mark(batch->first_seq + count - 1);
+    if (count > 0)
+        disk_log_mark(batch->first_seq + count - 1);
     free(batch);
 }
 
@@ -227,28 +262,30 @@ static struct batch *batch_make(struct scene *scene, size_t count)
     return batch;
 }
 
-static void submit(struct scene *scene, size_t count, bool is_async)
+/* False: it met the call that failed. */
+static bool submit(struct scene *scene, size_t count, bool is_async)
 {
     struct batch *batch = batch_make(scene, count);
-    if (is_async) {
-        must(settle_submit_async(scene->engine, batch->events, count, batch->results, batch_done, batch, &scene->error),
-             &scene->error, "submitting");
-        return;
-    }
-    must(settle_submit(scene->engine, batch->events, count, batch->results, &scene->error), &scene->error,
-         "submitting");
-    batch_done(batch, SETTLE_OK, batch->results, count);
+    settle_status status = is_async ? settle_submit_async(scene->engine, batch->events, count, batch->results,
+                                                          batch_done, batch, &scene->error)
+                                    : settle_submit(scene->engine, batch->events, count, batch->results, &scene->error);
+    if (!is_async || status != SETTLE_OK)
+        batch_done(batch, status, batch->results, count);
+    return is_done(status, &scene->error, "submitting");
 }
 
-static void submit_until(struct scene *scene, struct stream *random, uint64_t seq)
+static bool submit_until(struct scene *scene, struct stream *random, uint64_t seq)
 {
     while (scene->seq < seq) {
         size_t count = 1 + (size_t)stream_random(random, BATCH_MAX);
         count = scene->seq + count > seq ? (size_t)(seq - scene->seq) : count;
-        submit(scene, count, stream_random(random, 3) != 0);
-        if (stream_random(random, 8) == 0)
-            must(settle_flush(scene->engine, &scene->error), &scene->error, "flushing");
+        if (!submit(scene, count, stream_random(random, 3) != 0))
+            return false;
+        if (stream_random(random, 8) == 0 &&
+            !is_done(settle_flush(scene->engine, &scene->error), &scene->error, "flushing"))
+            return false;
     }
+    return true;
 }
 
 static void archive(struct scene *scene)
@@ -257,8 +294,28 @@ static void archive(struct scene *scene)
     settle_status status = query_archive(
         scene->data, &(struct archive_options){.before_seq = scene->seq, .level = 1, .log_directory = scene->logs},
         &result, &scene->error);
-    must(status == SETTLE_E_NOT_FOUND ? SETTLE_OK : status, &scene->error, "archiving");
+    (void)is_done(status == SETTLE_E_NOT_FOUND ? SETTLE_OK : status, &scene->error, "archiving");
     archive_result_free(&result);
+}
+
+/* An engine from opening to closing. False: the call that failed ended it before it came to event `until`. */
+static bool live(struct scene *scene, struct stream *random, uint64_t until)
+{
+    if (!is_done(settle_open(scene->data, &scene->run->options, &scene->engine, &scene->error), &scene->error,
+                 "opening"))
+        return false;
+    uint64_t seq = scene->seq;
+    bool goes_on = is_done(scene_declare(scene), &scene->error, "declaring") &&
+                   is_done(scene_find(scene), &scene->error, "the source");
+    if (goes_on) {
+        CHECK(scene->seq == seq || has_struck);
+        disk_log_mark(scene->seq);
+        goes_on = is_done(scene_lines(scene), &scene->error, "starting the lines");
+    }
+    goes_on = goes_on && submit_until(scene, random, until);
+    if (!is_done(settle_close(scene->engine, &scene->error), &scene->error, "closing"))
+        goes_on = false;
+    return goes_on;
 }
 
 void crash_run_record(struct crash_run *run, const char *base)
@@ -268,22 +325,25 @@ void crash_run_record(struct crash_run *run, const char *base)
     stream_init(&random, run->seed ^ 0xca11);
     scene_init(&scene, run, base);
     now_us = FIRST_US;
-    CHECK(run->log == NULL && (mkdir(base, 0700) == 0));
+    CHECK(run->log == NULL && mkdir(base, 0700) == 0);
+    has_struck = false;
+    calls_to_fault = run->fault_at;
+    fault = run->fault;
+    disk_log_faults(strike, NULL);
     disk_log_start(base);
     for (uint64_t life = 1, lives = 3; life <= lives; life++) {
-        const uint64_t seq = scene.seq;
-        scene_open(&scene);
-        scene_declare(&scene);
-        scene_find(&scene);
-        CHECK(scene.seq == seq);
-        scene_lines(&scene);
-        submit_until(&scene, &random, run->submitted * life / lives);
-        scene_close(&scene);
-        if (stream_random(&random, 2) == 0)
+        if (!live(&scene, &random, run->submitted * life / lives)) {
+            CHECK(calls_to_fault == 0 && lives < 6); /* it has failed once; nothing stops what comes after it */
+            lives++;
+            life--;
+        } else if (stream_random(&random, 2) == 0) {
             archive(&scene);
+        }
         now_us += UINT64_C(200000000); /* the second life or the third begins another day */
     }
     run->log = disk_log_stop();
+    disk_log_faults(NULL, NULL);
+    has_struck = false;
 }
 
 /* ---- What was promised ---- */
@@ -419,7 +479,7 @@ static void expect_readable(struct scene *scene, const struct crash_promise *pro
 static void expect_promise(struct scene *scene, const struct crash_promise *promise)
 {
     scene_open(scene);
-    scene_find(scene);
+    must(scene_find(scene), &scene->error, "the source");
     if (scene->seq < promise->acknowledged)
         differ("events are lost: there, acknowledged", scene->seq, promise->acknowledged);
     if (scene->seq > promise->submitted)
@@ -427,7 +487,7 @@ static void expect_promise(struct scene *scene, const struct crash_promise *prom
     disk_log_mark(scene->seq);
     if (promise->assets)
         expect_assets(scene);
-    scene_declare(scene);
+    must(scene_declare(scene), &scene->error, "declaring");
 }
 
 void crash_examine(const struct crash_run *run, const char *base, const struct crash_promise *promise,
@@ -443,7 +503,7 @@ void crash_examine(const struct crash_run *run, const char *base, const struct c
     expect_balances(&scene);
     expect_ids(&scene, (examinations & EXAMINE_IDS) != 0);
     if ((examinations & EXAMINE_LINES) != 0)
-        scene_lines(&scene);
+        must(scene_lines(&scene), &scene.error, "starting the lines");
     submit(&scene, EVENTS_MORE, false);
     expect_balances(&scene);
     scene_close(&scene);
@@ -461,7 +521,7 @@ void crash_recover(const struct crash_run *run, const char *base, const struct c
     scene_init(&scene, run, base);
     disk_log_mark(MARK_SUBMITTED | promise->submitted);
     expect_promise(&scene, promise);
-    scene_lines(&scene);
+    must(scene_lines(&scene), &scene.error, "starting the lines");
     submit(&scene, 1, false);
     scene_close(&scene);
 }

@@ -33,6 +33,8 @@ struct crash_run {
     struct crash_event *events; /* [seq - 1] */
     size_t count;               /* that are made; */
     size_t submitted;           /* so many are submitted in the run, the others behind a crash */
+    uint64_t fault_at;          /* so many calls on, one fails; 0: none */
+    int fault;                  /* disk_fault's answer to it */
     struct disk_log *log;       /* NULL: not recorded */
 };
 

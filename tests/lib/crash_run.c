@@ -462,10 +462,11 @@ static void expect_verified(struct scene *scene)
     oracle_deinit(&oracle);
 }
 
-/* Queries on what the crash left: nothing that was acknowledged is missing, and what they tell is the model's. */
+/* Queries on what the crash left: nothing that was acknowledged is missing, what they tell is the model's, no false alarm. */
 static void expect_readable(struct scene *scene, const struct crash_promise *promise)
 {
     struct oracle oracle;
+    struct verify_result result;
     if (promise->acknowledged == 0)
         return;
     oracle_init(&oracle, scene->run->seed);
@@ -474,6 +475,9 @@ static void expect_readable(struct scene *scene, const struct crash_promise *pro
         differ("readers see fewer events than were acknowledged", seq, promise->acknowledged);
     oracle_check_directory(&oracle, scene->data);
     oracle_deinit(&oracle);
+    must(query_verify(scene->data, NULL, &result, &scene->error), &scene->error, "verifying what the crash left");
+    if (!result.ok && !result.is_empty)
+        must(SETTLE_E_CORRUPT, &result.fault, "verify finds a fault in what the crash left");
 }
 
 static void expect_promise(struct scene *scene, const struct crash_promise *promise)

@@ -256,28 +256,38 @@ static ssize_t allowed(uint32_t node, size_t count)
     return (ssize_t)(fault == 0 ? count : (count + 1) / 2);
 }
 
+static bool appends(int fd, off_t *ret_end)
+{
+    struct stat status;
+    if ((fcntl(fd, F_GETFL) & O_APPEND) == 0 || fstat(fd, &status) != 0)
+        return false;
+    *ret_end = status.st_size;
+    return true;
+}
+
+/* Where a write without an offset goes. */
+static off_t offset_of(int fd)
+{
+    off_t end;
+    return appends(fd, &end) ? end : lseek(fd, 0, SEEK_CUR);
+}
+
 ssize_t pwrite(int fd, const void *bytes, size_t count, off_t offset)
 {
     REAL(ssize_t, pwrite, (int, const void *, size_t, off_t))
     if (!enter())
         return real(fd, bytes, count, offset);
     uint32_t node = node_of_fd(fd);
+    off_t where = offset;
+    if (node != DISK_NO_NODE)
+        (void)appends(fd, &where); /* Linux: whatever the offset says */
     ssize_t taken = allowed(node, count);
     if (taken >= 0)
         taken = real(fd, bytes, (size_t)taken, offset);
     int cause = errno;
-    note_write(fd, node, bytes, taken, offset);
+    note_write(fd, node, bytes, taken, where);
     leave(cause);
     return taken;
-}
-
-/* Where a write without an offset goes. */
-static off_t offset_of(int fd)
-{
-    struct stat status;
-    if ((fcntl(fd, F_GETFL) & O_APPEND) != 0 && fstat(fd, &status) == 0)
-        return status.st_size;
-    return lseek(fd, 0, SEEK_CUR);
 }
 
 ssize_t write(int fd, const void *bytes, size_t count)

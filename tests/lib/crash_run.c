@@ -288,9 +288,15 @@ static bool submit_until(struct scene *scene, struct stream *random, uint64_t se
     return true;
 }
 
-static void archive(struct scene *scene)
+/* Moves segments away, or all of them back. */
+static void archive(struct scene *scene, bool moves_back)
 {
     struct archive_result result = {.count = 0};
+    if (moves_back) {
+        (void)is_done(query_restore(scene->data, &result, &scene->error), &scene->error, "restoring");
+        archive_result_free(&result);
+        return;
+    }
     settle_status status = query_archive(
         scene->data, &(struct archive_options){.before_seq = scene->seq, .level = 1, .log_directory = scene->logs},
         &result, &scene->error);
@@ -337,7 +343,7 @@ void crash_run_record(struct crash_run *run, const char *base)
             lives++;
             life--;
         } else if (stream_random(&random, 2) == 0) {
-            archive(&scene);
+            archive(&scene, life > 1 && stream_random(&random, 3) == 0);
         }
         now_us += UINT64_C(200000000); /* the second life or the third begins another day */
     }

@@ -32,8 +32,8 @@ enum {
 #define SOURCE ((settle_text){"events.ndjson", 13})
 
 static _Atomic uint64_t now_us;
-static _Atomic uint64_t calls_to_fault; /* 0: none is to fail, or one has */
-static _Atomic int fault;               /* what that call meets */
+static struct crash_fault fault; /* that is to come; under the recording's lock, as the next */
+static bool is_dead;             /* until the next engine opens */
 static atomic_bool has_struck;
 static char told[8192];
 static pthread_mutex_t told_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -119,9 +119,14 @@ void crash_run_init(struct crash_run *run, uint64_t seed)
     run->lines.compress = (uint32_t)ONE_OF(&random, 0, 0, 1);
     run->lines.free_bytes_min = 0;
     run->submitted = EVENTS_MIN + (size_t)stream_random(&random, EVENTS_RANGE);
-    if (stream_random(&random, 3) == 0) {
-        run->fault_at = 1 + stream_random(&random, 700);
-        run->fault = (int)ONE_OF(&random, EIO, EIO, ENOSPC, UINT64_MAX);
+    if (seed % 4 != 0) { /* killed; a sync of the journal fails; any call fails */
+        run->fault.of = seed % 4 == 2 ? FAULT_AT_SEGMENT_SYNC : FAULT_AT_ANY;
+        run->fault.answer = (int)ONE_OF(&random, EIO, EIO, ENOSPC, (uint64_t)DISK_FAULT_SHORT);
+        if (seed % 4 == 1) {
+            run->fault.of = ONE_OF(&random, FAULT_AT_ANY, FAULT_AT_SEGMENT_SYNC, FAULT_AT_NAMES_SYNC);
+            run->fault.answer = DISK_FAULT_DEAD;
+        }
+        run->fault.at = 1 + stream_random(&random, (const uint64_t[]){500, 40, 15}[run->fault.of]);
     }
     run->count = run->submitted + 2 * EVENTS_MORE + 2;
     run->events = calloc(run->count, sizeof *run->events);
@@ -208,14 +213,22 @@ static void expect_result(const struct crash_run *run, const settle_result *resu
     abort();
 }
 
-/* One call of the run fails. */
+/* One call of the run fails, or it and all behind it until the next engine opens. */
 static int strike(void *context, enum disk_op op, const char *name)
 {
-    (void)context, (void)op, (void)name;
-    if (calls_to_fault == 0 || --calls_to_fault > 0)
+    size_t count = strlen(name);
+    (void)context;
+    if (is_dead)
+        return DISK_FAULT_DEAD;
+    if (fault.of == FAULT_AT_NAMES_SYNC && op != DISK_SYNC_NAMES)
+        return 0;
+    if (fault.of == FAULT_AT_SEGMENT_SYNC && (op != DISK_SYNC || count < 4 || strcmp(name + count - 4, ".seg") != 0))
+        return 0;
+    if (fault.at == 0 || --fault.at > 0)
         return 0;
     has_struck = true;
-    return fault;
+    is_dead = fault.answer == DISK_FAULT_DEAD;
+    return fault.answer;
 }
 
 /* False: the call met the one that failed. */
@@ -307,6 +320,7 @@ static void archive(struct scene *scene, bool moves_back)
 /* An engine from opening to closing. False: the call that failed ended it before it came to event `until`. */
 static bool live(struct scene *scene, struct stream *random, uint64_t until)
 {
+    is_dead = false; /* nobody else is there */
     if (!is_done(settle_open(scene->data, &scene->run->options, &scene->engine, &scene->error), &scene->error,
                  "opening"))
         return false;
@@ -333,13 +347,13 @@ void crash_run_record(struct crash_run *run, const char *base)
     now_us = FIRST_US;
     CHECK(run->log == NULL && mkdir(base, 0700) == 0);
     has_struck = false;
-    calls_to_fault = run->fault_at;
+    is_dead = false;
     fault = run->fault;
     disk_log_faults(strike, NULL);
     disk_log_start(base);
     for (uint64_t life = 1, lives = 3; life <= lives; life++) {
         if (!live(&scene, &random, run->submitted * life / lives)) {
-            CHECK(calls_to_fault == 0 && lives < 6); /* it has failed once; nothing stops what comes after it */
+            CHECK(has_struck && lives < 6); /* it has failed once; nothing stops what comes after it */
             lives++;
             life--;
         } else if (stream_random(&random, 2) == 0) {

@@ -26,6 +26,13 @@ struct crash_event {
     size_t balance_count;
 };
 
+/* What befalls the engine within a run. */
+struct crash_fault {
+    uint64_t at; /* the number of the call; 0: nothing */
+    enum { FAULT_AT_ANY, FAULT_AT_SEGMENT_SYNC, FAULT_AT_NAMES_SYNC } of;
+    int answer; /* of a disk_fault; DISK_FAULT_DEAD: the process ends there, what is in the cache stays */
+};
+
 struct crash_run {
     uint64_t seed;
     settle_options options;
@@ -33,9 +40,8 @@ struct crash_run {
     struct crash_event *events; /* [seq - 1] */
     size_t count;               /* that are made; */
     size_t submitted;           /* so many are submitted in the run, the others behind a crash */
-    uint64_t fault_at;          /* so many calls on, one fails; 0: none */
-    int fault;                  /* disk_fault's answer to it */
-    struct disk_log *log;       /* NULL: not recorded */
+    struct crash_fault fault;
+    struct disk_log *log; /* NULL: not recorded */
 };
 
 void crash_run_init(struct crash_run *run, uint64_t seed);

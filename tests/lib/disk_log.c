@@ -145,6 +145,12 @@ static int decide(enum disk_op op, const char *name)
     return fault_decide == NULL ? 0 : fault_decide(fault_context, op, name);
 }
 
+/* errno of a call that is to fail; 0: it does not. */
+static int failing(int fault_found)
+{
+    return fault_found == DISK_FAULT_DEAD ? EIO : fault_found > 0 ? fault_found : 0;
+}
+
 static int decide_node(enum disk_op op, uint32_t node)
 {
     return node == DISK_NO_NODE ? 0 : decide(op, recording->nodes[node].name);
@@ -249,8 +255,8 @@ static void note_write(int fd, uint32_t node, const void *bytes, ssize_t taken, 
 static ssize_t allowed(uint32_t node, size_t count)
 {
     int fault = decide_node(DISK_WRITE, node);
-    if (fault > 0) {
-        errno = fault;
+    if (failing(fault) != 0) {
+        errno = failing(fault);
         return -1;
     }
     return (ssize_t)(fault == 0 ? count : (count + 1) / 2);
@@ -338,9 +344,9 @@ static int sync_with(int (*real)(int), int fd)
     uint32_t node = node_of_fd(fd);
     bool is_directory = node != DISK_NO_NODE && recording->nodes[node].is_directory;
     enum disk_op op = is_directory ? DISK_SYNC_NAMES : DISK_SYNC;
-    int fault = decide_node(op, node);
-    int failed = fault > 0 ? -1 : real(fd), cause = fault > 0 ? fault : errno;
-    if (node != DISK_NO_NODE && (failed == 0 || !is_directory))
+    int fault = decide_node(op, node), error = failing(fault);
+    int failed = error != 0 ? -1 : real(fd), cause = error != 0 ? error : errno;
+    if (node != DISK_NO_NODE && fault != DISK_FAULT_DEAD && (failed == 0 || !is_directory))
         note(&(struct disk_call){.op = failed == 0 ? op : DISK_SYNC_LOST, .node = node});
     leave(cause);
     return failed;
@@ -371,7 +377,7 @@ int ftruncate(int fd, off_t length)
     if (!enter())
         return real(fd, length);
     uint32_t node = node_of_fd(fd);
-    int fault = decide_node(DISK_RESIZE, node);
+    int fault = failing(decide_node(DISK_RESIZE, node));
     int failed = fault > 0 ? -1 : real(fd, length), cause = fault > 0 ? fault : errno;
     if (failed == 0 && node != DISK_NO_NODE)
         note(&(struct disk_call){.op = DISK_RESIZE, .node = node, .offset = (uint64_t)length});
@@ -394,7 +400,7 @@ int fallocate(int fd, int mode, off_t offset, off_t length)
         return real(fd, mode, offset, length);
     uint32_t node = node_of_fd(fd);
     CHECK(node == DISK_NO_NODE || mode == 0);
-    int fault = decide_node(DISK_RESIZE, node);
+    int fault = failing(decide_node(DISK_RESIZE, node));
     int failed = fault > 0 ? -1 : real(fd, mode, offset, length), cause = fault > 0 ? fault : errno;
     if (failed == 0)
         note_allocated(fd, node, offset + length);
@@ -421,8 +427,8 @@ static int named(int failed, const struct disk_call *call)
 
 static bool is_refused(enum disk_op op, const struct place *place)
 {
-    int fault = place->dir == DISK_NO_NODE ? 0 : decide(op, place->name);
-    if (fault <= 0)
+    int fault = place->dir == DISK_NO_NODE ? 0 : failing(decide(op, place->name));
+    if (fault == 0)
         return false;
     errno = fault;
     return true;

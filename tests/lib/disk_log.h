@@ -74,9 +74,10 @@ void disk_log_mark(uint64_t value);
 /*
  * While something is recorded, each call below the root is asked for first; `name` is the file's or the new name. 0: it is
  * made. An errno: it fails with it and is not made. DISK_FAULT_SHORT: a write takes half. A failed DISK_SYNC is noted as
- * DISK_SYNC_LOST. Called with the recording's lock held, from any thread. NULL: no call fails.
+ * DISK_SYNC_LOST. DISK_FAULT_DEAD: it fails, and nothing is noted: for a process that is no more. Called with the recording's lock held, from any thread. NULL: no call fails.
  */
 #define DISK_FAULT_SHORT (-1)
+#define DISK_FAULT_DEAD (-2)
 typedef int (*disk_fault)(void *context, enum disk_op op, const char *name);
 void disk_log_faults(disk_fault decide, void *context);
 

@@ -42,7 +42,7 @@ enum {
 /* Where a child is, for its parent. */
 struct progress {
     uint64_t seed, call, choice, again_call, again_choice;
-    uint64_t states, again, same, calls, runs;
+    uint64_t states, again, same, calls, runs, struck;
 };
 
 struct job {
@@ -207,6 +207,7 @@ static void examine_run(const struct job *job, const struct crash_run *run, uint
         }
     }
     at->calls += run->log->count;
+    at->struck += run->has_struck;
     at->runs++;
     free(seen.hashes);
     disk_free(disk);
@@ -339,6 +340,7 @@ static void run_states(const char *program, uint64_t count, uint64_t seed, unsig
             sum.same += job[j].progress->same;
             sum.calls += job[j].progress->calls;
             sum.runs += job[j].progress->runs;
+            sum.struck += job[j].progress->struck;
         }
         if (sum.states >= told + 20000) {
             printf("%" PRIu64 " states of %" PRIu64 " runs\n", sum.states, sum.runs);
@@ -353,10 +355,11 @@ static void run_states(const char *program, uint64_t count, uint64_t seed, unsig
     }
     for (unsigned i = 0; i < jobs; i++)
         tempdir_remove(job[i].base);
-    printf("%" PRIu64 " states of %" PRIu64 " runs with %" PRIu64 " calls: %" PRIu64
-           " of them crashed again while they "
-           "recovered; %" PRIu64 " more were the same as another\n",
-           sum.states, sum.runs, sum.calls, sum.again, sum.same);
+    printf("%" PRIu64 " states of %" PRIu64 " runs with %" PRIu64 " calls (%" PRIu64
+           " runs were killed or a call of theirs "
+           "failed); %" PRIu64 " states crashed again while they recovered; %" PRIu64
+           " more were the same as another\n",
+           sum.states, sum.runs, sum.calls, sum.struck, sum.again, sum.same);
 }
 
 /* ---- One state again ---- */

@@ -90,7 +90,8 @@ static void keep_event(struct crash_event *event, struct oracle *oracle)
     event->balance_count = oracle->model.balance_count;
     event->balances = malloc((event->balance_count + 1) * sizeof *event->balances);
     CHECK(event->balances != NULL && event->first_seq > 0);
-    memcpy(event->balances, oracle->model.balances, event->balance_count * sizeof *event->balances);
+    if (event->balance_count > 0)
+        memcpy(event->balances, oracle->model.balances, event->balance_count * sizeof *event->balances);
 }
 
 static uint64_t one_of(struct stream *random, const uint64_t *choices, size_t count)
@@ -121,12 +122,12 @@ void crash_run_init(struct crash_run *run, uint64_t seed)
     run->submitted = EVENTS_MIN + (size_t)stream_random(&random, EVENTS_RANGE);
     if (seed % 4 != 0) { /* killed; a sync of the journal fails; any call fails */
         run->fault.of = seed % 4 == 2 ? FAULT_AT_SEGMENT_SYNC : FAULT_AT_ANY;
-        run->fault.answer = (int)ONE_OF(&random, EIO, EIO, ENOSPC, (uint64_t)DISK_FAULT_SHORT);
+        run->fault.answer = seed % 4 == 2 ? EIO : (int)ONE_OF(&random, EIO, ENOSPC, (uint64_t)DISK_FAULT_SHORT);
         if (seed % 4 == 1) {
             run->fault.of = ONE_OF(&random, FAULT_AT_ANY, FAULT_AT_SEGMENT_SYNC, FAULT_AT_NAMES_SYNC);
             run->fault.answer = DISK_FAULT_DEAD;
         }
-        run->fault.at = 1 + stream_random(&random, (const uint64_t[]){500, 40, 15}[run->fault.of]);
+        run->fault.at = 1 + stream_random(&random, (const uint64_t[]){300, 20, 8}[run->fault.of]);
     }
     run->count = run->submitted + 2 * EVENTS_MORE + 2;
     run->events = calloc(run->count, sizeof *run->events);
@@ -362,6 +363,7 @@ void crash_run_record(struct crash_run *run, const char *base)
         now_us += UINT64_C(200000000); /* the second life or the third begins another day */
     }
     run->log = disk_log_stop();
+    run->has_struck = has_struck;
     disk_log_faults(NULL, NULL);
     has_struck = false;
 }

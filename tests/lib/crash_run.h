@@ -41,6 +41,7 @@ struct crash_run {
     size_t count;               /* that are made; */
     size_t submitted;           /* so many are submitted in the run, the others behind a crash */
     struct crash_fault fault;
+    bool has_struck;
     struct disk_log *log; /* NULL: not recorded */
 };
 

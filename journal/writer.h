@@ -29,6 +29,8 @@ settle_status journal_create_with_id(int data_fd, const struct mem *mem, uint64_
                                      const uint8_t journal_id[16], uint64_t now_us, settle_error *error);
 /* Whether the data directory has a journal. */
 bool journal_exists(int data_fd, const struct mem *mem);
+/* The names of its segments onto stable storage: a writer that was killed may have left the last one in the cache alone. */
+settle_status journal_sync_names(int data_fd, settle_error *error);
 
 /* Goes on at `end`, the point behind the last valid frame; syncs what stands there first. */
 settle_status journal_writer_open(int data_fd, const struct mem *mem, const struct journal_point *end,

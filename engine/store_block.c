@@ -225,6 +225,8 @@ void store_block_copy(struct store_block_builder *builder, struct store_block_cu
                       unsigned count)
 {
     assert(bytes <= BLOCK_CAPACITY - builder->used && bytes <= store_block_used(cursor));
+    if (bytes == 0)
+        return; /* a cursor without a block points nowhere, and memcpy(3) must not be told so */
     memcpy(builder->value + BLOCK_IDS + builder->used, cursor->at, bytes);
     cursor->at += bytes;
     cursor->left -= count;

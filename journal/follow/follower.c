@@ -372,8 +372,8 @@ static settle_status run(struct follower *f, struct journal_reader *reader, sett
         return SETTLE_OK;
     while (status == SETTLE_OK && f->state == FOLLOW_RUN && f->step_bytes < FOLLOWER_STEP_BYTES)
         status = run_frame(f, reader, error);
-    if (f->state == FOLLOW_RUN)
-        mark_boundary(f);
+    if (f->state == FOLLOW_RUN && (status == SETTLE_OK || status == SETTLE_E_END))
+        mark_boundary(f); /* else the last frame was read, and has no lines yet: the boundary before it stays */
     if (f->state == FOLLOW_RUN && !flush(f, f->buffered))
         return SETTLE_OK;
     f->progress.is_at_end = status == SETTLE_E_END;

@@ -353,3 +353,44 @@ Test(follower, a_fault_of_the_journal_is_a_status_with_its_place, .init = begin,
     cr_assert(found.count == 1 && found.files[0].count > 1000);
     scene_files_free(&found);
 }
+
+/* ---- What fails in memory --------------------------------------------------------------------------------------- */
+
+static void *reallocate_until(void *context, void *memory, size_t bytes)
+{
+    int *left = context; /* allocations that succeed before one that does not; below 0: it was that one */
+    if (bytes == 0) {
+        free(memory);
+        return NULL;
+    }
+    return (*left)-- == 0 ? NULL : realloc(memory, bytes);
+}
+
+/* The frame that found no memory was counted as written: its lines were missing for ever. */
+Test(follower, a_frame_that_found_no_memory_has_its_lines_later)
+{
+    size_t failures = 0;
+    bool has_failed = true;
+    for (int index = 0; has_failed; index++) {
+        int left = index;
+        const struct mem mem = {reallocate_until, &left};
+        begin();
+        scene_grow(&scene, 40, 0);
+        settle_status status = follower_open(&scene.options, builder_journal_id, &mem, &scene.follower, &test_error);
+        EXPECT_OK(journal_reader_open_own(scene.builder.data_fd, &mem_libc, &scene.reader, &test_error));
+        EXPECT_OK(journal_reader_limit(scene.reader, scene.builder.end.position, &test_error));
+        bool is_open = status == SETTLE_OK;
+        while (status == SETTLE_OK && !scene.progress.is_at_end && !scene.progress.is_paused)
+            status = follower_step(scene.follower, scene.reader, &scene.progress, &test_error);
+        has_failed = left < 0;
+        failures += is_open && status == SETTLE_E_NO_MEMORY;
+        (void)follower_close(is_open ? scene.follower : NULL, NULL);
+        scene.follower = NULL;
+        journal_reader_close(scene.reader);
+        scene.reader = NULL;
+        scene_follow(&scene);
+        scene_expect_files(&scene);
+        end();
+    }
+    cr_assert_geq(failures, 3, "%zu", failures);
+}

@@ -113,6 +113,21 @@ static settle_status make_directory(int dir_fd, const char *name, mode_t mode, b
     return sync_parent(dir_fd, name, error);
 }
 
+/*
+ * Of a directory that was there: whoever made it may have been killed before its name was on the disk, and what comes to lie
+ * in it would be lost with it. A parent that we may not read is none in which one of us could make it.
+ */
+static settle_status sync_found(int dir_fd, const char *name, settle_error *error)
+{
+    settle_error cause = {.status = SETTLE_OK};
+    settle_status status = sync_parent(dir_fd, name, &cause);
+    if (status == SETTLE_OK || status == SETTLE_E_ACCESS)
+        return SETTLE_OK;
+    if (error != NULL)
+        *error = cause;
+    return status;
+}
+
 settle_status dir_open_at(int dir_fd, const char *name, bool create, int *ret_fd, settle_error *error)
 {
     assert(name != NULL && name[0] != '\0');
@@ -134,6 +149,8 @@ settle_status dir_open_at(int dir_fd, const char *name, bool create, int *ret_fd
     settle_status status = check_ours(fd, name, S_IFDIR, create ? 0 : TRUST_READ, error);
     if (status == SETTLE_OK && created && fchmod(fd, 0700) != 0)
         status = fail_errno(error, errno, name, "cannot set the directory's mode");
+    if (status == SETTLE_OK && create && !created)
+        status = sync_found(dir_fd, name, error);
     if (status != SETTLE_OK) {
         file_close(fd);
         return status;

@@ -12,8 +12,9 @@
 #include "journal/base/mem.h"
 #include "journal/base/status.h"
 
-/* A directory: mode 0700 whatever the umask when created, and then durable in its parent; must be ours, no symbolic link, and
- * nobody else's to write. create: a writer's call; without it (and with FILE_READ) root may open what belongs to another user. */
+/* A directory: mode 0700 whatever the umask when created; must be ours, no symbolic link, and nobody else's to write.
+ * create: a writer's call, and then it is durable in its parent, also where another process has just made it; without it (and
+ * with FILE_READ) root may open what belongs to another user. */
 settle_status dir_open(const char *path, bool create, int *ret_fd, settle_error *error);
 settle_status dir_open_at(int dir_fd, const char *name, bool create, int *ret_fd, settle_error *error);
 /* A directory for other programs: may be or lie behind a symbolic link, and belong to another user; mode 0750 when

@@ -25,11 +25,20 @@ enum {
     LOCK_BYTES = 32768, /* what READERS_MAX in store.c makes LMDB take */
 };
 
+static settle_status fail_linked(settle_error *error, const char *name, const struct stat *st)
+{
+    return fail_at(error, SETTLE_E_ACCESS, name, 0, 0,
+                   "has %lu names (hard links), and writing would change them all; give it a copy of its own",
+                   (unsigned long)st->st_nlink);
+}
+
 /* At least `bytes` long, of zeros; one that a crash or a full disk left shorter is only added to: it may be in use. */
 static settle_status create_absent(int store_fd, const char *name, off_t bytes, bool *created, settle_error *error)
 {
     struct stat st;
     bool exists = fstatat(store_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+    if (exists && S_ISREG(st.st_mode) && st.st_nlink > 1)
+        return fail_linked(error, name, &st);
     if (exists && (!S_ISREG(st.st_mode) || st.st_size >= bytes))
         return SETTLE_OK;
     int fd;
@@ -75,6 +84,14 @@ static settle_status examine_lock(int data_fd, bool *ret_is_usable, settle_error
     }
     if (!S_ISREG(st.st_mode))
         return fail_at(error, SETTLE_E_ACCESS, name, 0, 0, "not a regular file");
+    if (st.st_uid != geteuid() && geteuid() != 0)
+        return fail_at(error, SETTLE_E_ACCESS, name, 0, 0, "belongs to another user (uid %lu)",
+                       (unsigned long)st.st_uid);
+    if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        return fail_at(error, SETTLE_E_ACCESS, name, 0, 0,
+                       "others may write to it (mode %04o); chmod go-w makes it ours", (unsigned)(st.st_mode & 07777));
+    if (st.st_nlink > 1) /* LMDB writes into it for a reader too */
+        return fail_linked(error, name, &st);
     *ret_is_usable = faccessat(data_fd, name, R_OK | W_OK, AT_EACCESS) == 0;
     return SETTLE_OK;
 }

@@ -38,12 +38,23 @@ void reject_init(struct reject *reject, const char *directory)
 
 static settle_status open_directory(struct reject *reject, settle_error *error)
 {
-    bool created = mkdir(reject->directory, 0700) == 0;
+    const char *path = reject->directory;
+    bool created = mkdir(path, 0700) == 0;
     if (!created && errno != EEXIST)
-        return ingest_fail_errno(error, errno, reject->directory, "cannot create the reject directory");
-    reject->directory_fd = open(reject->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (reject->directory_fd < 0 || (created && fchmod(reject->directory_fd, 0700) != 0))
-        return ingest_fail_errno(error, errno, reject->directory, "cannot open the reject directory");
+        return ingest_fail_errno(error, errno, path, "cannot create the reject directory");
+    if (created && chmod(path, 0700) != 0) /* a umask may have taken the right to open it */
+        return ingest_fail_errno(error, errno, path, "cannot set the mode of the reject directory");
+    reject->directory_fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (reject->directory_fd < 0)
+        return ingest_fail_errno(error, errno, path, "cannot open the reject directory");
+    /* Rejected lines are as private as accepted ones. */
+    struct stat st;
+    if (fstat(reject->directory_fd, &st) != 0)
+        return ingest_fail_errno(error, errno, path, "cannot examine the reject directory");
+    if (st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        return ingest_fail(error, SETTLE_E_ACCESS, path,
+                           "%.150s belongs to another user, or others may write to it (mode %04o)", path,
+                           (unsigned)(st.st_mode & 07777));
     return SETTLE_OK;
 }
 

@@ -10,27 +10,7 @@
 
 #include "ingest/scan_members.h"
 
-static const uint64_t power_of_ten[USUAL_DIGITS + 1] = {
-    1u,
-    10u,
-    100u,
-    1000u,
-    10000u,
-    100000u,
-    1000000u,
-    10000000u,
-    100000000u,
-    1000000000u,
-    10000000000u,
-    100000000000u,
-    1000000000000u,
-    10000000000000u,
-    100000000000000u,
-    1000000000000000u,
-    10000000000000000u,
-    100000000000000000u,
-    1000000000000000000u,
-};
+_Static_assert(USUAL_DIGITS < sizeof json_powers_of_ten / sizeof *json_powers_of_ten, "each usual scale has its power");
 
 #define ID_BYTE 1u
 #define SYMBOL_BYTE 2u
@@ -237,8 +217,8 @@ static inline bool convert_amount(struct scan *scan, enum member member, uint8_t
     const struct value *value = &scan->values[member];
     settle_int128 amount;
     if (likely(value->whole_digits != 0 && value->whole_digits + scale <= USUAL_DIGITS && value->decimals <= scale))
-        amount = (settle_int128)(value->whole * power_of_ten[scale] +
-                                 value->fraction * power_of_ten[scale - value->decimals]);
+        amount = (settle_int128)(value->whole * json_powers_of_ten[scale] +
+                                 value->fraction * json_powers_of_ten[scale - value->decimals]);
     else if (settle_amount_parse(text_of(scan, member), scale, &amount) != SETTLE_OK)
         return wrong_decimal(scan, member, scale, "is too large: 2^127 minor units or more");
     if (amount < min)
@@ -253,7 +233,7 @@ static bool convert_price(struct scan *scan, settle_price *ret_price)
     const struct value *value = &scan->values[PRICE];
     settle_price price = {0, value->decimals};
     if (likely(value->whole_digits != 0 && value->whole_digits + value->decimals <= USUAL_DIGITS)) {
-        uint64_t mantissa = value->whole * power_of_ten[value->decimals] + value->fraction;
+        uint64_t mantissa = value->whole * json_powers_of_ten[value->decimals] + value->fraction;
         for (; price.scale > 0 && mantissa % 10 == 0; mantissa /= 10)
             price.scale--;
         price.mantissa = mantissa;

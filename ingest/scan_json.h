@@ -131,10 +131,32 @@ static inline uint64_t json_eight_digits(uint64_t digits)
     return digits * (1 + (UINT64_C(10000) << 32)) >> 32;
 }
 
+/* The library's own table is behind its public headers. */
+static const uint64_t json_powers_of_ten[19] = {
+    1u,
+    10u,
+    100u,
+    1000u,
+    10000u,
+    100000u,
+    1000000u,
+    10000000u,
+    100000000u,
+    1000000000u,
+    10000000000u,
+    100000000000u,
+    1000000000000u,
+    10000000000000u,
+    100000000000000u,
+    1000000000000000u,
+    10000000000000000u,
+    100000000000000000u,
+    1000000000000000000u,
+};
+
 /* Behind the digits at `at` (`at` itself: there are none). *ret_value is UINT64_MAX when they are more than 19. */
 static inline const char *json_digits(const char *at, const char *end, uint64_t *ret_value)
 {
-    static const uint32_t power_of_ten[8] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
     const char *first = at;
     uint64_t value = 0;
     while (end - at >= 8) {
@@ -143,7 +165,7 @@ static inline const char *json_digits(const char *at, const char *end, uint64_t 
         if (other != 0) {
             unsigned bit = (unsigned)__builtin_ctzll(other);       /* 8 × count + 7 */
             digits = json_eight_digits(digits << (70 - bit) << 1); /* the other bytes out, zeros in front */
-            value = at == first ? digits : value * power_of_ten[bit >> 3] + digits;
+            value = at == first ? digits : value * json_powers_of_ten[bit >> 3] + digits;
             at += bit >> 3;
             *ret_value = __builtin_expect(at - first > 19, 0) ? UINT64_MAX : value;
             return at;

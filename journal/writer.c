@@ -67,6 +67,16 @@ settle_status journal_exists(int data_fd, const struct mem *mem, bool *ret_exist
     return SETTLE_OK;
 }
 
+settle_status journal_sync_names(int data_fd, settle_error *error)
+{
+    int journal_fd = -1;
+    settle_status status = dir_open_at(data_fd, "journal", false, &journal_fd, error);
+    if (status == SETTLE_OK)
+        status = dir_sync(journal_fd, "journal", error);
+    file_close(journal_fd);
+    return status;
+}
+
 /* Gives a zeroed file its header and its name: on stable storage, both, when this returns SETTLE_OK. */
 static settle_status segment_activate(int journal_fd, int fd, const struct segment_header *header,
                                       char ret_name[SEGMENT_NAME_BYTES], settle_error *error)

@@ -30,6 +30,8 @@ settle_status journal_create_with_id(int data_fd, const struct mem *mem, uint64_
 /* Whether the data directory has a journal: one that is damaged, or of a version to come, is one all the same. An error is one
  * that leaves it open. */
 settle_status journal_exists(int data_fd, const struct mem *mem, bool *ret_exists, settle_error *error);
+/* The names of its segments onto stable storage: a writer that was killed may have left the last one in the cache alone. */
+settle_status journal_sync_names(int data_fd, settle_error *error);
 
 /* Goes on at `end`, the point behind the last valid frame; syncs what stands there first. */
 settle_status journal_writer_open(int data_fd, const struct mem *mem, const struct journal_point *end,

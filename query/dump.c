@@ -50,10 +50,7 @@ void dump_text(struct dump *d, const char *key, settle_text text)
         return;
     }
     out_format(d->out, " %s=", key);
-    for (size_t i = 0; i < text.bytes; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        out_repeat(d->out, c < 0x20 || c == 0x7f ? '?' : (char)c, 1);
-    }
+    out_visible_text(d->out, text);
 }
 
 void dump_string(struct dump *d, const char *key, const char *text)
@@ -348,7 +345,6 @@ static settle_status dump_rest(struct dump *d, const struct journal_point *point
 static settle_status dump_run(struct dump *d, settle_error *error)
 {
     dump_header(d);
-    settle_status status = SETTLE_OK;
     struct journal_point point = {
         .position = d->header.ordinal * d->header.segment_bytes + SEGMENT_HEADER_BYTES,
         .next_seq = d->header.first_seq,
@@ -359,7 +355,7 @@ static settle_status dump_run(struct dump *d, settle_error *error)
     while (segment_end - point.position >= FRAME_HEADER_BYTES) {
         struct frame frame;
         const char *fault = NULL;
-        status = frame_load(d, &point, &frame, &fault, error);
+        settle_status status = frame_load(d, &point, &frame, &fault, error);
         if (status != SETTLE_OK)
             return status;
         if (fault != NULL)
@@ -372,7 +368,7 @@ static settle_status dump_run(struct dump *d, settle_error *error)
 
 settle_status dump_open(struct dump *dump, int borrow_directory_fd, settle_error *error)
 {
-    settle_status status = file_open_at(borrow_directory_fd, dump->path, FILE_READ, &dump->fd, error);
+    settle_status status = file_open_shared_at(borrow_directory_fd, dump->path, FILE_READ, 0600, &dump->fd, error);
     if (status == SETTLE_OK)
         status = file_size(dump->fd, dump->path, &dump->file_bytes, error);
     if (status == SETTLE_OK)

@@ -95,7 +95,7 @@ static settle_status fold_source(struct fold *fold, const struct record *record,
 
 static void find_parties(const struct fold *fold, const settle_event *event, struct parties *ret_parties)
 {
-    struct parties p;
+    struct parties p = {.asset = NULL};
     if (event->type == SETTLE_TRADE) {
         const settle_trade *t = &event->u.trade;
         p.base = registry_asset_by_id(&fold->names, t->base);

@@ -2,7 +2,8 @@
  * print.c — bytes out, JSON and tables. Owns no file: the sink is the caller's.
  *
  * Invariants: what json_* writes is valid JSON whatever bytes the texts hold; an integer above 2^53 is a string; an
- * amount is a string with all its asset's decimals.
+ * amount is a string with all its asset's decimals. Neither JSON nor tables nor out_visible() give a terminal anything
+ * to obey: control characters, and those that turn the direction of writing, are spelt.
  */
 #include "query/print.h"
 
@@ -61,6 +62,50 @@ void out_bytes(struct out *out, const char *bytes, size_t count)
 void out_text(struct out *out, const char *text)
 {
     out_bytes(out, text, strlen(text));
+}
+
+/* ---- Texts of others ---- */
+
+/* Whether a terminal would obey it instead of showing it, or show it elsewhere than it stands: C0 and C1 controls,
+ * line and paragraph separators, marks and overrides of direction, what has no width. `length` bytes of valid UTF-8. */
+static bool is_hidden(const unsigned char *at, size_t length, unsigned *ret_code)
+{
+    unsigned code = at[0];
+    if (length == 2)
+        code = (at[0] & 0x1fu) << 6 | (at[1] & 0x3fu);
+    else if (length == 3)
+        code = (at[0] & 0x0fu) << 12 | (at[1] & 0x3fu) << 6 | (at[2] & 0x3fu);
+    *ret_code = code;
+    return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x61c || (code >= 0x200b && code <= 0x200f) ||
+           (code >= 0x2028 && code <= 0x202e) || (code >= 0x2060 && code <= 0x2069) || code == 0xfeff;
+}
+
+size_t print_visible(settle_text text, size_t *count, char ret_text[PRINT_VISIBLE_BYTES])
+{
+    assert(text.bytes > 0);
+    const unsigned char *at = (const unsigned char *)text.data;
+    size_t length = digits_utf8_bytes(at, text.bytes);
+    *count = length == 0 ? 1 : length;
+    unsigned code = 0;
+    if (length == 0 || is_hidden(at, length, &code))
+        return (size_t)snprintf(ret_text, PRINT_VISIBLE_BYTES, length > 1 ? "\\u%04x" : "\\x%02x",
+                                length == 0 ? at[0] : code);
+    memcpy(ret_text, text.data, length);
+    ret_text[length] = '\0';
+    return length;
+}
+
+void out_visible_text(struct out *out, settle_text text)
+{
+    char visible[PRINT_VISIBLE_BYTES];
+    size_t count;
+    for (; text.bytes > 0; text.data += count, text.bytes -= count)
+        out_bytes(out, visible, print_visible(text, &count, visible));
+}
+
+void out_visible(struct out *out, const char *text)
+{
+    out_visible_text(out, (settle_text){text, strlen(text)});
 }
 
 void out_repeat(struct out *out, char character, size_t count)
@@ -127,7 +172,7 @@ const char *print_seconds(uint64_t elapsed_us, char ret_text[PRINT_SECONDS_BYTES
 
 /* ---- JSON ---- */
 
-static void quote_character(struct out *out, unsigned char character)
+static void quote_character(struct out *out, unsigned character)
 {
     switch (character) {
     case '"': out_text(out, "\\\""); break;
@@ -142,13 +187,16 @@ static void quote_character(struct out *out, unsigned char character)
 static void quote(struct out *out, const char *text, size_t count)
 {
     const unsigned char *at = (const unsigned char *)text;
+    unsigned code;
     out_bytes(out, "\"", 1);
     for (size_t i = 0; i < count;) {
         size_t length = digits_utf8_bytes(at + i, count - i);
         if (length == 0)
             out_text(out, "\xef\xbf\xbd");
-        else if (length == 1 && (at[i] < 0x20 || at[i] == '"' || at[i] == '\\' || at[i] == 0x7f))
+        else if (length == 1 && (at[i] == '"' || at[i] == '\\'))
             quote_character(out, at[i]);
+        else if (is_hidden(at + i, length, &code))
+            quote_character(out, code);
         else
             out_bytes(out, text + i, length);
         i += length == 0 ? 1 : length;
@@ -273,26 +321,38 @@ void table_init(struct table *table, const struct table_column *columns, size_t 
     *table = (struct table){.columns = columns, .column_count = column_count};
 }
 
+/* Room for `more` bytes behind the cells. */
+static bool table_reserve(struct table *table, size_t more)
+{
+    if (more <= table->capacity - table->used)
+        return true;
+    size_t capacity = (table->capacity + more) * 2;
+    char *cells = realloc(table->cells, capacity);
+    if (cells == NULL)
+        return false;
+    table->cells = cells;
+    table->capacity = capacity;
+    return true;
+}
+
 void table_cell(struct table *table, const char *text)
 {
-    size_t count = strlen(text) + 1;
+    char visible[PRINT_VISIBLE_BYTES];
     if (table->no_memory)
         return;
-    if (count > table->capacity - table->used) {
-        size_t capacity = (table->capacity + count) * 2;
-        char *cells = realloc(table->cells, capacity);
-        if (cells == NULL) {
-            table->no_memory = true;
+    settle_text rest = {text, strlen(text)};
+    for (size_t count; rest.bytes > 0; rest.data += count, rest.bytes -= count) {
+        size_t bytes = print_visible(rest, &count, visible);
+        table->no_memory = !table_reserve(table, bytes + 1);
+        if (table->no_memory)
             return;
-        }
-        table->cells = cells;
-        table->capacity = capacity;
+        memcpy(table->cells + table->used, visible, bytes);
+        table->used += bytes;
     }
-    char *to = table->cells + table->used;
-    for (size_t i = 0; i < count - 1; i++)
-        to[i] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i];
-    to[count - 1] = '\0';
-    table->used += count;
+    table->no_memory = !table_reserve(table, 1);
+    if (table->no_memory)
+        return;
+    table->cells[table->used++] = '\0';
     table->cell_count++;
 }
 

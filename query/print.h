@@ -29,6 +29,10 @@ void out_text(struct out *out, const char *text);
 void out_repeat(struct out *out, char character, size_t count);
 void out_u64(struct out *out, uint64_t value);
 void out_format(struct out *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A text that others chose (a file's name, what a message quotes), for people: what a terminal would obey is spelt,
+ * \x1b or \u202e, and so are bytes that are not UTF-8. */
+void out_visible(struct out *out, const char *text);
+void out_visible_text(struct out *out, settle_text text);
 /* Hands the buffer to the sink. False after any failure so far; out->failed_errno says why. */
 bool out_flush(struct out *out);
 
@@ -43,6 +47,9 @@ const char *print_u64(uint64_t value, char ret_text[PRINT_U64_BYTES]);
 const char *print_user(uint64_t user, char ret_text[PRINT_USER_BYTES]);             /* digits, "external" or "fees" */
 const char *print_time_us(uint64_t time_us, char ret_text[PRINT_TIME_BYTES]);       /* "2024-12-10T18:50:00.000000Z" */
 const char *print_seconds(uint64_t elapsed_us, char ret_text[PRINT_SECONDS_BYTES]); /* "12.345678" */
+/* The text's first character as out_visible() has it; *count: how many bytes of the text it was. Returns its bytes. */
+#define PRINT_VISIBLE_BYTES 8
+size_t print_visible(settle_text text, size_t *count, char ret_text[PRINT_VISIBLE_BYTES]);
 /* What stands behind a noun that is counted: "s", and nothing behind one of them. */
 static inline const char *print_plural(uint64_t count)
 {
@@ -99,7 +106,7 @@ struct table {
 };
 
 void table_init(struct table *table, const struct table_column *columns, size_t column_count);
-void table_cell(struct table *table, const char *text); /* control characters become '?' */
+void table_cell(struct table *table, const char *text); /* as out_visible() has it */
 /* Prints title and rows, each indented, and frees the table. SETTLE_E_NO_MEMORY: nothing was printed. */
 SETTLE_CHECKED settle_status table_print(struct table *table, struct out *out, size_t indent);
 

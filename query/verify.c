@@ -405,7 +405,8 @@ static settle_status archive_begin(struct verify *v, settle_error *error)
         status = store_meta_get(a->snapshot, &a->meta, &a->fault);
     a->is_open = status == SETTLE_OK && a->meta.point.position != 0;
     v->result.snapshot = status == SETTLE_OK ? STORE_NOT_COMPARED : STORE_DAMAGED;
-    if (status == SETTLE_E_NOT_FOUND) { /* a crash came before its first transaction */
+    /* A crash came before its first transaction: no segment leaves before the snapshot is whole. */
+    if (status == SETTLE_E_NOT_FOUND || (status == SETTLE_E_CORRUPT && v->result.archived_segments == 0)) {
         v->result.snapshot = STORE_ABSENT;
         a->fault = (settle_error){.status = SETTLE_OK};
         return SETTLE_OK;

@@ -31,14 +31,16 @@ static int show_balances(struct invocation *inv, struct query *query, const stru
     settle_error error = {0};
     int exit_status = EXIT_DONE;
     const char *has = question->is_past ? "had" : "has";
+    const char *when =
+        question->is_moment ? " recorded by then; --at asks when events were recorded, not for their ts" : "";
     if (question->is_past && !question->is_moment && question->seq > query_last_seq(query))
         return report_negative(inv, "the journal ends at seq %llu", (unsigned long long)query_last_seq(query));
     settle_status status = read_balances(query, question, &ledger, &error);
     if (status == SETTLE_OK && ledger.balance_count == 0 && question->asset.id != 0)
         exit_status =
-            report_negative(inv, "user %s %s no balance in %s", inv->arguments[0], has, question->asset.symbol);
+            report_negative(inv, "user %s %s no balance in %s%s", inv->arguments[0], has, question->asset.symbol, when);
     else if (status == SETTLE_OK && ledger.balance_count == 0 && question->user != 0)
-        exit_status = report_negative(inv, "user %s %s no balance", inv->arguments[0], has);
+        exit_status = report_negative(inv, "user %s %s no balance%s", inv->arguments[0], has, when);
     else if (status == SETTLE_OK)
         status = show_ledger(inv, &ledger);
     ledger_free(&ledger);

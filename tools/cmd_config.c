@@ -103,7 +103,9 @@ static settle_status config_table(struct invocation *inv, const struct settings 
         table_cell(&table, value_text(setting, setting_get(settings, i), number));
         table_cell(&table, origin != NULL ? origin : "default");
     }
-    out_format(&inv->out, "data directory %s (%s)\n\n", inv->directory, place != NULL ? place : "default");
+    out_text(&inv->out, "data directory ");
+    out_visible(&inv->out, inv->directory);
+    out_format(&inv->out, " (%s)\n\n", place != NULL ? place : "default");
     return table_print(&table, &inv->out, 0);
 }
 

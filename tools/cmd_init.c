@@ -125,7 +125,7 @@ static void show(struct job *job)
         json_line_end(&json);
     } else if (!inv->is_quiet) {
         out_text(&inv->out, job->created ? "created " : "already there: ");
-        out_text(&inv->out, inv->directory);
+        out_visible(&inv->out, inv->directory);
         for (size_t i = 0; i < job->asset_count; i++)
             out_format(&inv->out, "%s%s", i == 0 ? ", declared " : " ", job->assets[i].symbol);
         out_text(&inv->out, "\n");

@@ -92,7 +92,7 @@ static settle_status show_text(struct invocation *inv, const struct inspect_dire
     struct out *out = &inv->out;
     char time[PRINT_TIME_BYTES];
     out_text(out, "directory   ");
-    out_text(out, inv->directory);
+    out_visible(out, inv->directory);
     out_format(out, "\njournal id  %s\nsegments    %zu of %" PRIu64 " bytes\nlast seq    %" PRIu64, inspect->journal_id,
                inspect->segment_count, inspect->segment_bytes, inspect->last_seq);
     if (inspect->time_us != 0)

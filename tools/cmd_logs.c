@@ -32,6 +32,18 @@ static void verify_json(struct invocation *inv, const struct logs_result *result
     json_line_end(&json);
 }
 
+static void show_difference(struct out *out, const struct logs_result *result)
+{
+    out_text(out, "NOT ok: ");
+    out_visible(out, result->difference);
+    if (result->file[0] != '\0') {
+        out_text(out, "\n  file ");
+        out_visible(out, result->file);
+        out_format(out, ", line %" PRIu64 ", byte %" PRIu64, result->line, result->byte);
+    }
+    out_text(out, "\n");
+}
+
 static settle_status verify_text(struct invocation *inv, const struct logs_result *result)
 {
     static const struct table_column columns[] = {{"", false}, {"", true}};
@@ -51,11 +63,8 @@ static settle_status verify_text(struct invocation *inv, const struct logs_resul
         out_text(&inv->out, "ok\n");
     else if (result->is_empty)
         out_text(&inv->out, "nothing to check: the journal holds no event, and there is no line\n");
-    else if (result->file[0] == '\0')
-        out_format(&inv->out, "NOT ok: %s\n", result->difference);
     else
-        out_format(&inv->out, "NOT ok: %s\n  file %s, line %" PRIu64 ", byte %" PRIu64 "\n", result->difference,
-                   result->file, result->line, result->byte);
+        show_difference(&inv->out, result);
     table_init(&table, columns, 2);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         table_cell(&table, rows[i].name);

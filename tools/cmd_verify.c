@@ -153,8 +153,11 @@ static settle_status faults_text(struct job *job, const struct verify_result *re
     struct table table;
     char number[PRINT_U64_BYTES];
     const settle_error *fault = &result->fault;
-    out_format(out, "NOT ok: %s\n  segment %s, byte %llu, seq %llu\n", fault->text, segment_of(fault),
-               (unsigned long long)fault->offset_bytes, (unsigned long long)fault->seq);
+    out_text(out, "NOT ok: ");
+    out_visible(out, fault->text);
+    out_text(out, "\n  segment ");
+    out_visible(out, segment_of(fault));
+    out_format(out, ", byte %llu, seq %llu\n", (unsigned long long)fault->offset_bytes, (unsigned long long)fault->seq);
     if (seal != NULL)
         seal_text(out, seal);
     if (result->fault_count == 1)

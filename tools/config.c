@@ -7,12 +7,15 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define CONFIG_BYTES_MAX ((size_t)64 << 10)
 
@@ -199,14 +202,46 @@ settle_status config_parse(const char *text, size_t bytes, const char *file, str
     return status;
 }
 
-static settle_status file_fault(settle_error *error, const char *path)
+static settle_status file_fault(settle_error *error, const char *path, const char *reason)
 {
     settle_error fault = {.status = SETTLE_E_IO, .cause_errno = errno};
     snprintf(fault.file, sizeof fault.file, "%s", path);
-    snprintf(fault.text, sizeof fault.text, "cannot read %.200s: %s", path, strerror(errno));
+    snprintf(fault.text, sizeof fault.text, "cannot read %.200s: %s", path, reason);
     if (error != NULL)
         *error = fault;
     return SETTLE_E_IO;
+}
+
+/* Why the settings are not to be believed; NULL: they may be. The administrator, who is root, may have written them. */
+static const char *distrust(int fd)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return strerror(errno);
+    if (!S_ISREG(st.st_mode))
+        return "not a regular file";
+    if (st.st_uid != geteuid() && st.st_uid != 0 && geteuid() != 0)
+        return "it belongs to another user";
+    return (st.st_mode & (S_IWGRP | S_IWOTH)) != 0 ? "others may write to it; chmod go-w makes it ours" : NULL;
+}
+
+/* NULL without *ret_status: there is none. */
+static FILE *file_open(const char *path, settle_status *ret_status, settle_error *error)
+{
+    /* O_NONBLOCK: a FIFO in its place is refused, not waited for. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
+    if (fd < 0) {
+        if (errno != ENOENT && errno != ENOTDIR)
+            *ret_status = file_fault(error, path, errno == ELOOP ? "it is a symbolic link" : strerror(errno));
+        return NULL;
+    }
+    const char *reason = distrust(fd);
+    FILE *file = reason == NULL ? fdopen(fd, "r") : NULL;
+    if (file == NULL) {
+        *ret_status = file_fault(error, path, reason != NULL ? reason : strerror(errno));
+        (void)close(fd);
+    }
+    return file;
 }
 
 settle_status config_read(const char *directory, struct settings *settings, settle_error *error)
@@ -217,19 +252,17 @@ settle_status config_read(const char *directory, struct settings *settings, sett
     settle_status status = SETTLE_OK;
     if (path == NULL || text == NULL) {
         errno = ENOMEM;
-        status = file_fault(error, CONFIG_NAME);
+        status = file_fault(error, CONFIG_NAME, strerror(errno));
         goto release;
     }
     snprintf(path, path_bytes, "%s/%s", directory, CONFIG_NAME);
-    file = fopen(path, "re");
-    if (file == NULL) {
-        status = errno == ENOENT || errno == ENOTDIR ? SETTLE_OK : file_fault(error, path);
+    file = file_open(path, &status, error);
+    if (file == NULL)
         goto release;
-    }
     size_t bytes = fread(text, 1, CONFIG_BYTES_MAX + 1, file);
     text[bytes] = '\0';
     if (ferror(file))
-        status = file_fault(error, path);
+        status = file_fault(error, path, strerror(errno));
     else if (bytes > CONFIG_BYTES_MAX)
         status = fault_at(&(struct config){text, path, bytes, error}, CONFIG_BYTES_MAX, "longer than 65536 bytes");
     else

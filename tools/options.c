@@ -27,7 +27,7 @@ const struct option option_table[] = {
     {OPTION_INTO, 0, "into", "DIR", "write what was replayed as a new data directory"},
     {OPTION_CHECK, 0, "check", NULL, "compare with the live store and every recorded balance"},
     {OPTION_AT_SEQ, 0, "at-seq", "N", "as it was behind the event with this sequence number"},
-    {OPTION_AT, 0, "at", "TIME", "as it was then: RFC 3339, milliseconds since 1970, or -30s, -15m, -1h, -2d, -1w"},
+    {OPTION_AT, 0, "at", "TIME", "as recorded by then: RFC 3339, milliseconds since 1970, or -30s, -15m, -1h, -2d, -1w"},
     {OPTION_PREFIX, 0, "prefix", "TEXT", "list the event ids that begin so"},
     {OPTION_LIMIT, 0, "limit", "N", "so many rows at most"},
     {OPTION_SINCE, 0, "since", "SEQ|TIME", "nothing before this event or time"},

@@ -75,7 +75,7 @@ static void print_path(const struct drawing *d, const struct plot_column *column
             continue;
         bool ends_low = columns[c].last == columns[c].low;
         settle_int128 turn = ends_low ? columns[c].high : columns[c].low;
-        unsigned stops[] = {y_tenths(d, turn), y_tenths(d, ends_low ? columns[c].low : columns[c].high),
+        const unsigned stops[] = {y_tenths(d, turn), y_tenths(d, ends_low ? columns[c].low : columns[c].high),
                             y_tenths(d, columns[c].last)};
         out_format(d->out, "H%zu", d->left + c);
         for (size_t i = 0; i < 3; i++) {

@@ -120,10 +120,10 @@ static int tell_error(const struct invocation *invocation, const struct error_re
         json_line_end(&json);
     } else {
         out_text(&out, "settlectl: ");
-        out_text(&out, report->message);
+        out_visible(&out, report->message);
         if (has_file && strstr(report->message, report->file) == NULL) {
             out_text(&out, " (");
-            out_text(&out, report->file);
+            out_visible(&out, report->file);
             if (report->offset != 0) {
                 out_text(&out, ", byte ");
                 out_u64(&out, report->offset);
@@ -198,7 +198,7 @@ static void tell(const struct invocation *invocation, const char *level, const c
         out_text(&out, "settlectl: ");
         if (strcmp(level, "warning") == 0)
             out_text(&out, "warning: ");
-        out_text(&out, text);
+        out_visible(&out, text);
         out_text(&out, "\n");
     }
     (void)out_flush(&out);
@@ -247,13 +247,13 @@ void report_malformed(const struct invocation *invocation, const char *file, uin
         json_object_end(&json);
         json_line_end(&json);
     } else {
-        out_text(&out, file);
+        out_visible(&out, file);
         out_text(&out, ":");
         out_u64(&out, line);
         out_text(&out, ":");
         out_u64(&out, byte);
         out_text(&out, ": ");
-        out_text(&out, reason);
+        out_visible(&out, reason);
         out_text(&out, "\n");
     }
     (void)out_flush(&out);
@@ -274,7 +274,7 @@ void report_reject_file(const struct invocation *invocation, const char *path)
         json_line_end(&json);
     } else {
         out_text(&out, "settlectl: malformed lines were copied to ");
-        out_text(&out, path);
+        out_visible(&out, path);
         out_text(&out, "\n");
     }
     (void)out_flush(&out);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "tools/command.h"
+#include "tools/guard.h"
 #include "tools/report.h"
 
 const struct command command_table[] = {
@@ -55,9 +56,10 @@ const struct command command_table[] = {
         .summary = "print balances, now or as they were",
         .details = "Prints the balances: of all, of a user (a number, \"external\" or \"fees\"), or of a user in an\n"
                    "asset (its symbol, else its number). With --at-seq as they were behind that event, with --at\n"
-                   "behind the last event whose PERSISTED time, as trace prints it, is not later; balances that\n"
-                   "no event had changed by then are left out. Exit status 1 when the one asked for does not\n"
-                   "exist, or did not then, and when the journal ends before that event.",
+                   "behind the last event whose PERSISTED time, as trace prints it, is not later: a time is one of\n"
+                   "recording here, not of the event (its ts). Balances that no event had changed by then are left\n"
+                   "out. Exit status 1 when the one asked for does not exist, or did not then, and when the journal\n"
+                   "ends before that event.",
         .example = "settlectl -D bank balance 1001 USDT",
     },
     {
@@ -350,6 +352,7 @@ static int run(struct invocation *invocation, int argc, char **argv)
 int main(int argc, char **argv)
 {
     struct invocation invocation = {.command = NULL};
+    guard_memory();
     fill_standard_descriptors();
     out_init(&invocation.out, report_stdout, NULL);
     int exit_status = report_finish(&invocation, run(&invocation, argc, argv));

@@ -5,7 +5,8 @@
  *   EINTR is retried, except by close(2), which has let go of the descriptor by then. Short reads and writes go on.
  *   A write that takes nothing is an I/O error, or the loop would never end.
  *   Names are opened below a directory's descriptor, without following a symbolic link in the last place, and are
- *   trusted only after fstat(2): of the right kind, and ours. Root may read what is another's, never write it.
+ *   trusted only after fstat(2): of the right kind, ours, and nobody else may write there. Root may read what is another's,
+ *   never write it. What is written to has one name: through a second one (a hard link) it would be changed elsewhere too.
  *   What is created has its mode whatever the umask says (0700 and 0600; 0750 and 0640 where other programs read it).
  *   A failed fdatasync(2) is never tried again: Linux marks the pages clean all the same, so the second would lie.
  */
@@ -43,8 +44,13 @@ static int open_retry(int dir_fd, const char *name, int flags, mode_t mode)
 
 /* ---- Directories ----------------------------------------------------------------------------------------------- */
 
-/* Whether the open `fd` is a `kind` (S_IFDIR, S_IFREG) that is ours; root may read another's. */
-static settle_status check_ours(int fd, const char *name, mode_t kind, bool read_only, settle_error *error)
+enum trust {
+    TRUST_READ = 1,   /* opened for reading: root may read another's, and a second name does no harm */
+    TRUST_SHARED = 2, /* other programs work with it, and it may be theirs to write */
+};
+
+/* Whether the open `fd` is a `kind` (S_IFDIR, S_IFREG) that we may believe. */
+static settle_status check_ours(int fd, const char *name, mode_t kind, unsigned trust, settle_error *error)
 {
     struct stat st;
     if (fstat(fd, &st) != 0)
@@ -53,9 +59,16 @@ static settle_status check_ours(int fd, const char *name, mode_t kind, bool read
         return fail_at(error, SETTLE_E_ACCESS, name, 0, 0, "%s",
                        kind == S_IFDIR ? "not a directory" : "not a regular file");
     uid_t user = geteuid();
-    if (st.st_uid != user && !(read_only && user == 0))
+    if (st.st_uid != user && !((trust & TRUST_READ) != 0 && user == 0))
         return fail_at(error, SETTLE_E_ACCESS, name, 0, 0, "belongs to another user (uid %lu)",
                        (unsigned long)st.st_uid);
+    if ((trust & TRUST_SHARED) == 0 && (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        return fail_at(error, SETTLE_E_ACCESS, name, 0, 0,
+                       "others may write to it (mode %04o); chmod go-w makes it ours", (unsigned)(st.st_mode & 07777));
+    if ((trust & TRUST_READ) == 0 && kind == S_IFREG && st.st_nlink > 1)
+        return fail_at(error, SETTLE_E_ACCESS, name, 0, 0,
+                       "has %lu names (hard links), and writing would change them all; give it a copy of its own",
+                       (unsigned long)st.st_nlink);
     return SETTLE_OK;
 }
 
@@ -100,6 +113,21 @@ static settle_status make_directory(int dir_fd, const char *name, mode_t mode, b
     return sync_parent(dir_fd, name, error);
 }
 
+/*
+ * Of a directory that was there: whoever made it may have been killed before its name was on the disk, and what comes to lie
+ * in it would be lost with it. A parent that we may not read is none in which one of us could make it.
+ */
+static settle_status sync_found(int dir_fd, const char *name, settle_error *error)
+{
+    settle_error cause = {.status = SETTLE_OK};
+    settle_status status = sync_parent(dir_fd, name, &cause);
+    if (status == SETTLE_OK || status == SETTLE_E_ACCESS)
+        return SETTLE_OK;
+    if (error != NULL)
+        *error = cause;
+    return status;
+}
+
 settle_status dir_open_at(int dir_fd, const char *name, bool create, int *ret_fd, settle_error *error)
 {
     assert(name != NULL && name[0] != '\0');
@@ -118,9 +146,11 @@ settle_status dir_open_at(int dir_fd, const char *name, bool create, int *ret_fd
         return fail_errno(error, errno, name,
                           other ? "not a directory, or a symbolic link" : "cannot open the directory");
     }
-    settle_status status = check_ours(fd, name, S_IFDIR, !create, error);
+    settle_status status = check_ours(fd, name, S_IFDIR, create ? 0 : TRUST_READ, error);
     if (status == SETTLE_OK && created && fchmod(fd, 0700) != 0)
         status = fail_errno(error, errno, name, "cannot set the directory's mode");
+    if (status == SETTLE_OK && create && !created)
+        status = sync_found(dir_fd, name, error);
     if (status != SETTLE_OK) {
         file_close(fd);
         return status;
@@ -307,13 +337,8 @@ static int open_or_create(int dir_fd, const char *name, mode_t permissions)
     return -1;
 }
 
-settle_status file_open_at(int dir_fd, const char *name, enum file_mode mode, int *ret_fd, settle_error *error)
-{
-    return file_open_shared_at(dir_fd, name, mode, 0600, ret_fd, error);
-}
-
-settle_status file_open_shared_at(int dir_fd, const char *name, enum file_mode mode, unsigned permissions, int *ret_fd,
-                                  settle_error *error)
+static settle_status open_checked(int dir_fd, const char *name, enum file_mode mode, unsigned permissions,
+                                  unsigned trust, int *ret_fd, settle_error *error)
 {
     assert(name != NULL && name[0] != '\0');
     assert(ret_fd != NULL);
@@ -327,7 +352,7 @@ settle_status file_open_shared_at(int dir_fd, const char *name, enum file_mode m
     }
     if (fd < 0)
         return fail_errno(error, errno, name, errno == ELOOP ? "is a symbolic link" : "cannot open the file");
-    settle_status status = check_ours(fd, name, S_IFREG, mode == FILE_READ, error);
+    settle_status status = check_ours(fd, name, S_IFREG, trust | (mode == FILE_READ ? TRUST_READ : 0), error);
     if (status != SETTLE_OK) {
         file_close(fd);
         return status;
@@ -336,10 +361,23 @@ settle_status file_open_shared_at(int dir_fd, const char *name, enum file_mode m
     return SETTLE_OK;
 }
 
+settle_status file_open_at(int dir_fd, const char *name, enum file_mode mode, int *ret_fd, settle_error *error)
+{
+    return open_checked(dir_fd, name, mode, 0600, 0, ret_fd, error);
+}
+
+settle_status file_open_shared_at(int dir_fd, const char *name, enum file_mode mode, unsigned permissions, int *ret_fd,
+                                  settle_error *error)
+{
+    return open_checked(dir_fd, name, mode, permissions, TRUST_SHARED, ret_fd, error);
+}
+
 static void fill_identity(const struct stat *st, struct file_identity *ret_identity)
 {
-    *ret_identity = (struct file_identity){.device = (uint64_t)st->st_dev, .inode = (uint64_t)st->st_ino,
-                                           .bytes = (uint64_t)st->st_size, .is_regular = S_ISREG(st->st_mode)};
+    *ret_identity = (struct file_identity){.device = (uint64_t)st->st_dev,
+                                           .inode = (uint64_t)st->st_ino,
+                                           .bytes = (uint64_t)st->st_size,
+                                           .is_regular = S_ISREG(st->st_mode)};
 }
 
 settle_status file_identify(int fd, const char *name, struct file_identity *ret_identity, settle_error *error)

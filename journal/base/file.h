@@ -12,8 +12,9 @@
 #include "journal/base/mem.h"
 #include "journal/base/status.h"
 
-/* A directory: mode 0700 whatever the umask when created, and then durable in its parent; must be ours and no symbolic
- * link. create: a writer's call; without it (and with FILE_READ) root may open what belongs to another user. */
+/* A directory: mode 0700 whatever the umask when created; must be ours, no symbolic link, and nobody else's to write.
+ * create: a writer's call, and then it is durable in its parent, also where another process has just made it; without it (and
+ * with FILE_READ) root may open what belongs to another user. */
 settle_status dir_open(const char *path, bool create, int *ret_fd, settle_error *error);
 settle_status dir_open_at(int dir_fd, const char *name, bool create, int *ret_fd, settle_error *error);
 /* A directory for other programs: may be or lie behind a symbolic link, and belong to another user; mode 0750 when
@@ -32,9 +33,10 @@ settle_status dir_list(int dir_fd, const char *name, const struct mem *mem, char
 void dir_list_free(char **take_names, size_t count, const struct mem *mem); /* NULL is fine */
 
 enum file_mode { FILE_READ, FILE_WRITE, FILE_CREATE /* must not exist */, FILE_CREATE_OR_WRITE };
-/* Mode 0600 whatever the umask when created; never follows a symbolic link; must be a regular file. */
+/* Mode 0600 whatever the umask when created; never follows a symbolic link; must be a regular file that nobody else may write
+ * to, and for writing one without a second name (a hard link). */
 settle_status file_open_at(int dir_fd, const char *name, enum file_mode mode, int *ret_fd, settle_error *error);
-/* The same with other permissions when created. */
+/* The same with other permissions when created; others may have been given the right to write since. */
 settle_status file_open_shared_at(int dir_fd, const char *name, enum file_mode mode, unsigned permissions, int *ret_fd,
                                   settle_error *error);
 /* Which file it is, whatever it is called. */

@@ -43,7 +43,7 @@ static bool read_rotated(struct follower *f)
     if (!is_there)
         return true;
     int fd = -1;
-    settle_status status = file_open_at(f->dir_fd, name, FILE_READ, &fd, &f->error);
+    settle_status status = file_open_shared_at(f->dir_fd, name, FILE_READ, 0640, &fd, &f->error);
     /* It was synced before it was renamed: no page of it can be missing. */
     uint64_t bytes = 0;
     if (status == SETTLE_OK)

@@ -27,7 +27,7 @@ struct log_compression {
 
 static settle_status open_files(struct log_compression *c, settle_error *error)
 {
-    settle_status status = file_open_at(c->dir_fd, c->from, FILE_READ, &c->from_fd, error);
+    settle_status status = file_open_shared_at(c->dir_fd, c->from, FILE_READ, 0640, &c->from_fd, error);
     if (status == SETTLE_OK)
         status = file_size(c->from_fd, c->from, &c->from_bytes, error);
     if (status == SETTLE_OK)

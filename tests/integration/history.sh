@@ -95,6 +95,12 @@ expect_equal 'a user above 2^53' "$(cat out)" \
     '{"user":"9007199254740993","asset":"BTC","available":"0.50000000","held":"0.00000000","version":1,"seq":2}'
 expect_status 1 settlectl balance 1001 BTC --at-seq 4
 expect_equal 'nothing yet' "$(cat err)" 'settlectl: user 1001 had no balance in BTC'
+# A moment is one of recording, and says so where somebody may have meant the events' own times.
+expect_status 1 settlectl balance 1001 BTC --at 2020-01-01T00:00:00Z
+expect_equal 'nothing recorded' "$(cat err)" \
+    'settlectl: user 1001 had no balance in BTC recorded by then; --at asks when events were recorded, not for their ts'
+expect_status 0 settlectl help balance
+grep -q 'a time is one of' out || fail "help balance does not say which time --at means"
 expect_status 0 settlectl balance --at-seq 1
 expect_equal 'for people' "$(sed -n 2p out | xargs)" '1001 USDT 1000.500000 0.000000 1 1'
 

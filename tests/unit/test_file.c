@@ -131,10 +131,12 @@ Test(file, a_directory_that_is_there_keeps_its_mode)
     int fd;
     EXPECT_OK(dir_open(path_of("there"), true, &fd, &test_error));
     file_close(fd);
+    cr_assert_eq(told.synced, stat_of(".").st_ino, "whoever made it may have been killed before its sync");
+    told.synced = 0;
     EXPECT_OK(dir_open(path_of("there"), false, &fd, &test_error));
     file_close(fd);
+    cr_assert_eq(told.synced, 0, "a reader promises nothing");
     cr_assert_eq(stat_of("there").st_mode, S_IFDIR | 0755);
-    cr_assert_eq(told.synced, 0, "nothing was created, nothing needs a sync");
 }
 
 Test(file, a_new_directory_is_durable_in_its_parent)
@@ -291,14 +293,54 @@ Test(file, nothing_but_a_regular_file_is_opened)
     cr_assert(file_exists_at(root_fd, "dangling"));
 }
 
+Test(file, what_others_may_write_to_is_refused)
+{
+    static const unsigned refused_modes[] = {0620, 0602, 0622, 0666, 0777},
+                          good_modes[] = {0600, 0640, 0604, 0644, 0700};
+    write_file("a", "x");
+    cr_assert_eq(mkdir(path_of("folder"), 0700), 0);
+    for (size_t i = 0; i < 5; i++) {
+        cr_assert_eq(chmod(path_of("a"), refused_modes[i]), 0);
+        cr_assert_eq(chmod(path_of("folder"), refused_modes[i] | 0100), 0);
+        EXPECT_REFUSED(file_open_at(root_fd, "a", FILE_READ, &refused, &test_error), SETTLE_E_ACCESS, "a");
+        EXPECT_REFUSED(file_open_at(root_fd, "a", FILE_CREATE_OR_WRITE, &refused, &test_error), SETTLE_E_ACCESS, "a");
+        EXPECT_REFUSED(dir_open_at(root_fd, "folder", false, &refused, &test_error), SETTLE_E_ACCESS, "folder");
+        EXPECT_REFUSED(dir_open_at(root_fd, "folder", true, &refused, &test_error), SETTLE_E_ACCESS, "folder");
+        cr_assert_not_null(strstr(test_error.text, "chmod go-w"));
+        int fd = -1; /* log files are for other programs too */
+        EXPECT_OK(file_open_shared_at(root_fd, "a", FILE_WRITE, 0640, &fd, &test_error));
+        file_close(fd);
+        cr_assert_eq(chmod(path_of("a"), good_modes[i]), 0);
+        cr_assert_eq(chmod(path_of("folder"), good_modes[i] | 0100), 0);
+        file_close(opened("a", FILE_READ));
+        file_close(opened("a", FILE_WRITE));
+        EXPECT_OK(dir_open_at(root_fd, "folder", true, &fd, &test_error));
+        file_close(fd);
+    }
+}
+
+Test(file, what_has_a_second_name_is_read_and_not_written)
+{
+    write_file("a", "x");
+    cr_assert_eq(linkat(root_fd, "a", root_fd, "second", 0), 0);
+    EXPECT_REFUSED(file_open_at(root_fd, "a", FILE_WRITE, &refused, &test_error), SETTLE_E_ACCESS, "a");
+    EXPECT_REFUSED(file_open_at(root_fd, "second", FILE_CREATE_OR_WRITE, &refused, &test_error), SETTLE_E_ACCESS,
+                   "second");
+    EXPECT_REFUSED(file_open_shared_at(root_fd, "a", FILE_WRITE, 0640, &refused, &test_error), SETTLE_E_ACCESS, "a");
+    cr_assert_not_null(strstr(test_error.text, "2 names"));
+    file_close(opened("a", FILE_READ));
+    cr_assert_eq(unlinkat(root_fd, "second", 0), 0);
+    file_close(opened("a", FILE_WRITE));
+}
+
 Test(file, another_users_files_are_roots_to_read_only)
 {
     if (geteuid() != 0)
         cr_skip_test("only root can give files away");
     write_file("theirs", "x");
-    cr_assert_eq(chmod(path_of("theirs"), 0666), 0);
-    cr_assert_eq(mkdir(path_of("folder"), 0777), 0);
-    cr_assert_eq(chmod(path_of("folder"), 0777), 0);
+    cr_assert_eq(chmod(path_of("theirs"), 0644), 0);
+    cr_assert_eq(mkdir(path_of("folder"), 0755), 0);
+    cr_assert_eq(chmod(path_of("folder"), 0755), 0);
     cr_assert_eq(chmod(root, 0755), 0);
     cr_assert_eq(chown(path_of("theirs"), FOREIGN_UID, FOREIGN_UID), 0);
     cr_assert_eq(chown(path_of("folder"), FOREIGN_UID, FOREIGN_UID), 0);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine/snapshot.h"
@@ -324,6 +325,37 @@ Test(query_archive, verify_without_a_store_compares_the_snapshot, FIXTURE)
     cr_assert(verified.ok, "%s", verified.fault.text);
     cr_assert_eq(verified.store, STORE_ABSENT);
     cr_assert_eq(verified.snapshot, STORE_EQUAL);
+}
+
+/* LMDB writes its first two pages without a sync. */
+Test(query_archive, a_snapshot_that_a_crash_left_in_the_making_is_no_fault, FIXTURE)
+{
+    struct verify_result verified;
+    struct archive_result result;
+    char path[TEMPDIR_PATH_BYTES];
+    size_t count;
+    archive_count(300);
+    tempdir_join(path, rig.data, SNAPSHOT_DIRECTORY "/store/data.mdb");
+    unsigned char *first = tree_read(path, &count);
+    EXPECT_OK(query_restore(rig.data, &result, &test_error));
+    archive_result_free(&result);
+    for (const char *const *name =
+             (const char *const[]){"archive", SNAPSHOT_DIRECTORY, SNAPSHOT_DIRECTORY "/store", NULL};
+         *name != NULL; name++) {
+        tempdir_join(path, rig.data, *name);
+        cr_assert(mkdir(path, 0700) == 0);
+    }
+    tempdir_join(path, rig.data, SNAPSHOT_DIRECTORY "/store/data.mdb");
+    tree_write(path, 0, first, 4096 + 512);
+    free(first);
+    EXPECT_OK(query_verify(rig.data, NULL, &verified, &test_error));
+    cr_assert(verified.ok, "%s", verified.fault.text);
+    cr_assert_eq(verified.snapshot, STORE_ABSENT);
+    cr_assert_gt(archive_count(300), 0);
+    tree_truncate(path, 4096 + 512);
+    EXPECT_OK(query_verify(rig.data, NULL, &verified, &test_error));
+    cr_assert_not(verified.ok, "what was archived stands on the snapshot");
+    cr_assert_eq(verified.snapshot, STORE_DAMAGED);
 }
 
 /* ---- Beside a writer ---------------------------------------------------------------------------------------------- */

@@ -270,8 +270,48 @@ Test(query_print, characters_count_not_bytes_and_control_characters_are_made_har
     table_cell(&table, "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4");
     table_cell(&table, "\x1b[2J\n\x7f");
     EXPECT_OK(table_print(&table, &out, 0));
-    expect_text("name    count\n"
-                "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4  ?[2J??\n");
+    expect_text("name             count\n"
+                "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4  \\x1b[2J\\x0a\\x7f\n");
+}
+
+/* What a terminal would obey, by its kind: in a message, and in JSON, which must still mean the same. */
+static const struct {
+    const char *text, *visible, *json;
+} specimens[] = {
+    {"\x1b[31mred", "\\x1b[31mred", "\"\\u001b[31mred\""},                  /* escape sequence */
+    {"\x1b]0;title\a", "\\x1b]0;title\\x07", "\"\\u001b]0;title\\u0007\""}, /* one that sets the window's title */
+    {"a\r\nb\tc\b", "a\\x0d\\x0ab\\x09c\\x08", "\"a\\r\\nb\\tc\\u0008\""},
+    {"\xc2\x9b"
+     "31m",
+     "\\u009b31m", "\"\\u009b31m\""}, /* the same in C1 */
+    {"\x9b"
+     "31m",
+     "\\x9b31m",
+     "\"\xef\xbf\xbd"
+     "31m\""},                                                    /* and as a byte, for terminals without UTF-8 */
+    {"abc\xe2\x80\xaegpj", "abc\\u202egpj", "\"abc\\u202egpj\""}, /* written from right to left */
+    {"\xe2\x81\xa6x\xe2\x81\xa9", "\\u2066x\\u2069", "\"\\u2066x\\u2069\""},
+    {"1\xe2\x80\x8b"
+     "0",
+     "1\\u200b0", "\"1\\u200b0\""},             /* no width */
+    {"\xe2\x80\xa8", "\\u2028", "\"\\u2028\""}, /* ends a line in JavaScript */
+    {"\xef\xbb\xbf", "\\ufeff", "\"\\ufeff\""},
+    {"\xd8\x9c", "\\u061c", "\"\\u061c\""},
+    {"\xf0\x9f\x92\xb6 \xe2\x82\xac", "\xf0\x9f\x92\xb6 \xe2\x82\xac", "\"\xf0\x9f\x92\xb6 \xe2\x82\xac\""}, /* plain */
+    {"\xe2\x82", "\\xe2\\x82", "\"\xef\xbf\xbd\xef\xbf\xbd\""}, /* half a character at the end */
+};
+
+Test(query_print, nothing_that_a_terminal_would_obey_comes_out_of_a_text)
+{
+    for (size_t i = 0; i < sizeof specimens / sizeof specimens[0]; i++) {
+        start(1000);
+        out_visible(&out, specimens[i].text);
+        expect_text(specimens[i].visible);
+        start(1000);
+        struct json json = json_on(&out);
+        json_string(&json, NULL, specimens[i].text);
+        expect_text(specimens[i].json);
+    }
 }
 
 Test(query_print, a_table_without_titles_has_rows_only)

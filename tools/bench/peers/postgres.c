@@ -222,8 +222,10 @@ static struct peer *postgres_open(const char *directory, const char *connection)
     struct peer *peer = calloc(1, sizeof *peer);
     (void)directory;
     if (peer == NULL || !arrays_init(peer->events, EVENT_NUMBERS + 1) ||
-        !arrays_init(peer->repeats, REPEAT_NUMBERS + 1) || !arrays_init(peer->balances, BALANCE_NUMBERS))
+        !arrays_init(peer->repeats, REPEAT_NUMBERS + 1) || !arrays_init(peer->balances, BALANCE_NUMBERS)) {
+        free(peer); /* the rest of what there is goes with the process, which ends */
         return NULL;
+    }
     peer->connection = PQconnectdb(connection);
     PQsetNoticeReceiver(peer->connection, ignore_notice, NULL);
     if (prepare_all(peer))

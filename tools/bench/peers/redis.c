@@ -106,8 +106,10 @@ static struct peer *redis_open(const char *directory, const char *connection)
 {
     struct peer *peer = calloc(1, sizeof *peer);
     (void)directory;
-    if (peer == NULL || !command_init(&peer->events) || !command_init(&peer->balances) || !command_init(&peer->read))
+    if (peer == NULL || !command_init(&peer->events) || !command_init(&peer->balances) || !command_init(&peer->read)) {
+        free(peer); /* the rest of what there is goes with the process, which ends */
         return NULL;
+    }
     peer->redis = redisConnectUnix(connection);
     if (peer->redis == NULL || peer->redis->err != 0) {
         fail(peer, connection);

@@ -1,0 +1,148 @@
+/*
+ * test_killed_maker.c — a process that makes directories and gives names is killed before it has synced them; what it made stays
+ * in the system's cache, and the next process builds on it. Then the power goes. What was promised upon those names is there.
+ */
+#include <settle/settle.h>
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "query/query.h"
+#include "tests/lib/disk_image.h"
+#include "tests/lib/expect.h"
+#include "tests/lib/rig.h"
+
+SETTLE_SUITE(killed_maker);
+
+#define EVENTS 200 /* of several segments */
+
+static struct rig rig, left; /* the second in what the power cut leaves */
+static uint64_t calls_to_death;
+static bool is_dead;
+
+static int kill_at(void *context, enum disk_op op, const char *name)
+{
+    (void)context, (void)op, (void)name;
+    if (calls_to_death > 0 && --calls_to_death == 0)
+        is_dead = true;
+    return is_dead ? DISK_FAULT_DEAD : 0;
+}
+
+static void setup(void)
+{
+    rig_make(&rig);
+    rig_make(&left);
+    is_dead = false;
+}
+
+static void teardown(void)
+{
+    disk_log_faults(NULL, NULL);
+    rig_remove(&left);
+    rig_remove(&rig);
+}
+
+#define FIXTURE .init = setup, .fini = teardown
+
+/* Records from here on; the process is killed at its call `number`. */
+static void kill_later(uint64_t number)
+{
+    calls_to_death = number;
+    disk_log_faults(kill_at, NULL);
+    disk_log_start(rig.base);
+}
+
+/* A process of its own, as it were. */
+static bool was_killed(void)
+{
+    bool before = is_dead;
+    is_dead = false;
+    calls_to_death = 0;
+    return before;
+}
+
+/* The power goes behind each call from `first` on, and nothing that was not synced is left. The engine must open there, with all
+ * that was acknowledged. */
+static void cut_from(const struct disk_log *log, size_t first)
+{
+    struct disk *disk = disk_new(log);
+    const struct disk_choice nothing = {.data = DISK_DATA_NONE, .names = DISK_NAMES_NONE};
+    uint64_t acknowledged = 0, before = 0;
+    for (size_t i = 0; i <= log->count; i++) {
+        if (i > 0 && log->calls[i - 1].op == DISK_MARK)
+            acknowledged = log->calls[i - 1].offset;
+        if (i < first)
+            continue;
+        disk_play(disk, i);
+        uint64_t hash = disk_choose(disk, &nothing) + acknowledged;
+        if (hash == before)
+            continue;
+        before = hash;
+        disk_write(disk, left.base);
+        cr_assert_eq(rig_try_open(&left), SETTLE_OK, "behind %s: %s", disk_call_text(log, i - 1), left.error.text);
+        cr_assert_geq(rig_available(&left, 1, RIG_USDT), acknowledged, "behind %s", disk_call_text(log, i - 1));
+        rig_close(&left);
+        struct verify_result verified;
+        EXPECT_OK(query_verify(left.data, NULL, &verified, &test_error));
+        cr_assert(verified.ok || verified.is_empty, "behind %s: %s", disk_call_text(log, i - 1), verified.fault.text);
+    }
+    disk_free(disk);
+}
+
+Test(killed_maker, of_a_new_directory_leaves_one_that_opens_after_a_power_cut, FIXTURE)
+{
+    bool killed = true;
+    for (uint64_t number = 1; killed; number++) {
+        kill_later(number);
+        if (rig_try_open(&rig) == SETTLE_OK)
+            (void)settle_close(rig.engine, NULL);
+        killed = was_killed();
+        disk_log_mark(0);
+        rig_open(&rig);
+        rig_deposits(&rig, 1, 3);
+        disk_log_mark(3);
+        rig_close(&rig);
+        disk_log_faults(NULL, NULL);
+        struct disk_log *log = disk_log_stop();
+        size_t second = log->first;
+        while (log->calls[second].op != DISK_MARK)
+            second++;
+        cut_from(log, second);
+        disk_log_free(log);
+        tempdir_remove(rig.data);
+        cr_assert_lt(number, 1000);
+    }
+}
+
+static settle_status archive(void)
+{
+    struct archive_result result;
+    settle_status status =
+        query_archive(rig.data, &(struct archive_options){.before_seq = EVENTS, .level = 1}, &result, &rig.error);
+    cr_assert(status != SETTLE_OK || result.archived > 1);
+    archive_result_free(&result);
+    return status;
+}
+
+Test(killed_maker, of_an_archive_leaves_one_whose_segments_outlive_a_power_cut, FIXTURE)
+{
+    rig_open(&rig);
+    rig_deposits(&rig, 1, EVENTS);
+    rig_close(&rig);
+    bool killed = true;
+    for (uint64_t number = 1; killed; number++) {
+        kill_later(number);
+        disk_log_mark(EVENTS);
+        (void)archive();
+        killed = was_killed();
+        EXPECT_OK(archive());
+        disk_log_faults(NULL, NULL);
+        struct disk_log *log = disk_log_stop();
+        cut_from(log, log->count);
+        disk_log_free(log);
+        struct archive_result result;
+        EXPECT_OK(query_restore(rig.data, &result, &test_error));
+        archive_result_free(&result);
+        cr_assert_lt(number, 1000);
+    }
+}

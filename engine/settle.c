@@ -63,15 +63,17 @@ static settle_status directory_prepare(const char *directory, const settle_optio
     settle_status status = dir_open(directory, true, &data_fd, error);
     if (status == SETTLE_OK)
         status = lock_take_at(data_fd, &lock_fd, error);
-    bool exists = false;
+    bool exists = false, is_orphaned = false;
     if (status == SETTLE_OK)
         status = journal_exists(data_fd, &mem, &exists, error);
+    if (status == SETTLE_OK && !exists)
+        status = projection_exists(data_fd, &is_orphaned, error);
     if (exists) {
         if (must_be_new)
             status = fail(error, SETTLE_E_EXISTS, "%s already holds a journal", directory);
         else /* its maker may have been killed before the name was on the disk; no store is to be there without it */
             status = journal_sync_names(data_fd, error);
-    } else if (status == SETTLE_OK && (file_exists_at(data_fd, "store") || snapshot_exists(data_fd))) {
+    } else if (is_orphaned) {
         /* A store is only ever made behind a journal. A new one in its place would be a quiet loss of everything. */
         status = fail_at(error, SETTLE_E_CORRUPT, "journal", 0, 0, "%s has lost its journal: it holds a store or an archive alone",
                          directory);

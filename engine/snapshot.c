@@ -24,6 +24,14 @@ bool snapshot_exists(int data_fd)
     return file_exists_at(data_fd, SNAPSHOT_DIRECTORY "/" STORE_DATA_FILE);
 }
 
+settle_status projection_exists(int data_fd, bool *ret_exists, settle_error *error)
+{
+    settle_status status = file_look_at(data_fd, STORE_DIRECTORY, ret_exists, error);
+    if (status == SETTLE_OK && !*ret_exists)
+        status = file_look_at(data_fd, SNAPSHOT_DIRECTORY "/" STORE_DATA_FILE, ret_exists, error);
+    return status;
+}
+
 /* The store's code calls its files "store/…". */
 static settle_status name_fault(const char *folder, settle_status status, settle_error *error)
 {

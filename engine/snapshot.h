@@ -13,6 +13,8 @@
 #define SNAPSHOT_DIRECTORY "archive/snapshot"
 
 bool snapshot_exists(int data_fd);
+/* Whether there is a store or a snapshot: what only a journal leaves. */
+settle_status projection_exists(int data_fd, bool *ret_exists, settle_error *error);
 /* Errors name files below `archive/`. SETTLE_E_NOT_FOUND, SETTLE_E_CORRUPT as store_open(). `directory` is the data directory's
  * path. */
 settle_status snapshot_open(int data_fd, const char *directory, const uint8_t journal_id[16], const struct mem *mem,

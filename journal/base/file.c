@@ -556,6 +556,17 @@ bool file_exists_at(int dir_fd, const char *name)
     return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+settle_status file_look_at(int dir_fd, const char *name, bool *ret_exists, settle_error *error)
+{
+    assert(name != NULL);
+    struct stat st;
+    const bool exists = fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+    if (!exists && errno != ENOENT && errno != ENOTDIR)
+        return fail_errno(error, errno, name, "cannot look for the file");
+    *ret_exists = exists;
+    return SETTLE_OK;
+}
+
 void file_close(int fd)
 {
     if (fd >= 0)

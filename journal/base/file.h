@@ -66,7 +66,9 @@ settle_status file_rename_at(int dir_fd, const char *from, const char *to, settl
 /* Replaces what has the name. */
 settle_status file_replace_at(int dir_fd, const char *from, const char *to, settle_error *error);
 settle_status file_remove_at(int dir_fd, const char *name, settle_error *error);
-bool file_exists_at(int dir_fd, const char *name);
+bool file_exists_at(int dir_fd, const char *name); /* a file that cannot be looked at is none */
+/* Where that would not do: *ret_exists is untouched where the answer is an error. */
+settle_status file_look_at(int dir_fd, const char *name, bool *ret_exists, settle_error *error);
 void file_close(int fd); /* -1 is fine */
 
 /* The writer's lock of a data directory: an open-file-description lock (fcntl(2) F_OFD_SETLK) on `lock`, which

@@ -602,6 +602,25 @@ Test(file, a_holder_without_a_readable_pid_has_no_pid)
     file_close(holder);
 }
 
+/* A journal that is lost, and a store that cannot be looked at: no new journal is begun beside it. */
+Test(file, what_cannot_be_looked_at_is_not_taken_for_absent)
+{
+    char name[300];
+    bool exists = true;
+    memset(name, 'x', sizeof name - 1); /* longer than a name can be */
+    name[sizeof name - 1] = '\0';
+    cr_assert_neq(file_look_at(root_fd, name, &exists, &test_error), SETTLE_OK);
+    cr_assert(exists, "untouched");
+    cr_assert(strstr(test_error.text, "cannot look for the file"), "%s", test_error.text);
+    EXPECT_OK(file_look_at(root_fd, "absent", &exists, &test_error));
+    cr_assert_not(exists);
+    write_file("present", "x");
+    EXPECT_OK(file_look_at(root_fd, "present", &exists, &test_error));
+    cr_assert(exists);
+    EXPECT_OK(file_look_at(root_fd, "present/below", &exists, &test_error));
+    cr_assert_not(exists);
+}
+
 Test(file, the_lock_of_another_process_is_named_and_dies_with_it)
 {
     int ready[2];

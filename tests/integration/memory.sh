@@ -19,7 +19,7 @@ started() {
     exec 3>events
     for ((i = 0; i < 200; i++)); do
         if [ "$(readlink "/proc/$pid/exe")" = "$(readlink -f "$1")" ] &&
-            grep -Eq '^Max core file size +0 ' "/proc/$pid/limits"; then
+            grep -Eq '^Max core file size +0 +0 +bytes' "/proc/$pid/limits"; then
             break
         fi
         sleep 0.05

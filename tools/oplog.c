@@ -19,7 +19,7 @@ void oplog_open(const char *directory)
      * link of either kind to a file elsewhere. Modes do not hang on the umask. */
     const int flags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
     if (mkdir(directory, 0750) == 0)
-        (void)fchmodat(AT_FDCWD, directory, 0750, AT_SYMLINK_NOFOLLOW);
+        (void)!fchmodat(AT_FDCWD, directory, 0750, AT_SYMLINK_NOFOLLOW);
     int dir_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir_fd < 0)
         return;

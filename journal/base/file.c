@@ -109,7 +109,7 @@ static settle_status make_directory(int dir_fd, const char *name, mode_t mode, b
     if (!*ret_created)
         return errno == EEXIST ? SETTLE_OK : fail_errno(error, errno, name, "cannot create the directory");
     /* A umask may have taken the right to open it. Where this fails, opening it does and says so. */
-    (void)fchmodat(dir_fd, name, mode, AT_SYMLINK_NOFOLLOW);
+    (void)!fchmodat(dir_fd, name, mode, AT_SYMLINK_NOFOLLOW);
     return sync_parent(dir_fd, name, error);
 }
 

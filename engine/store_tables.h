@@ -1,6 +1,6 @@
 /*
  * store_tables.h — inside the store: an LMDB environment with seven tables of bytes. store.c, store_snapshot.c and
- * store_writer.c speak to LMDB; store_open.c, store_read.c and store_apply.c speak to them through this header and know
+ * store_writer.c speak to LMDB; store_open.c, store_read.c, store_apply.c and store_ids.c speak to them through this header and know
  * what the bytes mean.
  */
 #ifndef ENGINE_STORE_TABLES_H

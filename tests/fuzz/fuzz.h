@@ -12,17 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/lib/plain.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 /* Once, before the first input; not every target has one. */
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
-#define MUST(condition)                                                                                                \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                                    \
-            abort();                                                                                                   \
-        }                                                                                                              \
-    } while (0)
+#define MUST(condition) CHECK(condition)
 
 /* The input, taken piece by piece; behind its end everything is 0. */
 struct input {

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/projection.h"
 #include "engine/snapshot.h"
 #include "engine/store.h"
 #include "query/query.h"
@@ -250,14 +251,17 @@ Test(query_archive, nothing_is_made_where_nothing_moves, FIXTURE)
 
 /* ---- verify ------------------------------------------------------------------------------------------------------- */
 
-/* A snapshot that is sound and says something else: one more unit on an account. */
-static void lie(void)
+enum lie { LIE_BALANCE, LIE_ID };
+
+/* A snapshot that is sound, one frame further, and wrong in one thing alone: a unit too many, or an id too few. */
+static void lie(enum lie what)
 {
     struct journal_reader *reader = NULL;
     struct store *store = NULL;
     struct store_snapshot *snapshot = NULL;
     struct store_meta meta;
-    struct accounts accounts;
+    struct projection projection;
+    struct frame frame;
     int data_fd = -1, fd = -1;
     char path[TEMPDIR_PATH_BYTES];
     EXPECT_OK(dir_open(rig.data, false, &data_fd, &test_error));
@@ -267,21 +271,20 @@ static void lie(void)
     EXPECT_OK(store_open(fd, path, true, journal_reader_id(reader), &mem_libc, &store, &test_error));
     EXPECT_OK(store_snapshot_open(store, &snapshot, &test_error));
     EXPECT_OK(store_meta_get(snapshot, &meta, &test_error));
-    EXPECT_OK(accounts_init(&accounts, &mem_libc, 16));
-    EXPECT_OK(accounts_reserve(&accounts, 1));
-    struct account *account = accounts_upsert(&accounts, 1, RIG_USDT), stored;
-    EXPECT_OK(store_account_get(snapshot, 1, RIG_USDT, &stored, &test_error));
-    *account = stored;
-    account->available += 1;
     store_snapshot_close(snapshot);
-    /* The point must move forward; the next event's frame is not in it, but its position says so. */
-    struct frame frame;
     struct journal_point point = meta.point;
+    EXPECT_OK(projection_init(&projection, &mem_libc, true));
     EXPECT_OK(journal_reader_next(reader, &point, &frame, &test_error));
-    const struct store_batch batch = {.accounts = &accounts, .point = point};
+    EXPECT_OK(projection_add(&projection, &frame, &test_error));
+    struct store_batch batch = projection_batch(&projection, &point);
+    cr_assert_gt(batch.id_count, 0);
+    if (what == LIE_BALANCE)
+        accounts_upsert(&projection.accounts, 1, RIG_USDT)->available += 1;
+    else
+        batch.id_count--;
     EXPECT_OK(store_apply(store, &batch, &test_error));
     store_close(store);
-    accounts_deinit(&accounts);
+    projection_deinit(&projection);
     journal_reader_close(reader);
     file_close(fd);
     file_close(data_fd);
@@ -304,7 +307,7 @@ Test(query_archive, verify_compares_the_snapshot_with_the_journal, FIXTURE)
     cr_assert_eq(verified.archived_segments, result.count);
     cr_assert_eq(verified.archived_bytes, packed);
     archive_result_free(&result);
-    lie();
+    lie(LIE_BALANCE);
     EXPECT_OK(query_verify(rig.data, NULL, &verified, &test_error));
     cr_assert_not(verified.ok);
     cr_assert_eq(verified.snapshot, STORE_DIFFERS);
@@ -312,6 +315,18 @@ Test(query_archive, verify_compares_the_snapshot_with_the_journal, FIXTURE)
     cr_assert_str_eq(verified.fault.file, SNAPSHOT_DIRECTORY);
     cr_assert_not_null(strstr(verified.fault.text, "the snapshot has another balance than the journal: user 1 asset 2"),
                        "%s", verified.fault.text);
+}
+
+Test(query_archive, verify_finds_an_id_that_the_snapshot_lacks, FIXTURE)
+{
+    struct verify_result verified;
+    cr_assert_gt(archive_count(300), 0);
+    lie(LIE_ID);
+    EXPECT_OK(query_verify(rig.data, NULL, &verified, &test_error));
+    cr_assert_not(verified.ok);
+    cr_assert_eq(verified.snapshot, STORE_DIFFERS);
+    cr_assert_not_null(strstr(verified.fault.text, "the snapshot has other event ids than the journal"), "%s",
+                       verified.fault.text);
 }
 
 Test(query_archive, verify_without_a_store_compares_the_snapshot, FIXTURE)

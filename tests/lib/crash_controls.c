@@ -156,12 +156,12 @@ static void commit_store_early(struct disk_log *log)
 }
 
 const struct crash_control crash_controls[CRASH_CONTROLS] = {
-    {"acknowledges before the sync", acknowledge_early, false, "events are lost"},
+    {"acknowledges before the sync", acknowledge_early, false, "acknowledged"},
     {"does not sync the journal", drop_segment_syncs, false, ""},
     {"does not sync the directory behind a new segment", drop_segment_name_syncs, false, ""},
     {"commits the store before the journal is synced", commit_store_early, false, "SETTLE_E_CORRUPT"},
     {"removes a segment before the archived one is synced", drop_archived_syncs, false, ""},
     {"saves the position of lines that are not synced", drop_lines_syncs, false, "line"},
-    {"acknowledges before the sync, once it has recovered", acknowledge_early, true, "events are lost"},
+    {"acknowledges before the sync, once it has recovered", acknowledge_early, true, "acknowledged"},
     {"does not sync what it recovers", drop_segment_syncs, true, ""},
 };

@@ -34,7 +34,7 @@ enum trap_calls {
 enum trap_action {
     TRAP_ONCE,       /* that call fails */
     TRAP_FROM_NOW,   /* that call and all later ones of the kind fail */
-    TRAP_SHORT,      /* a write takes half and says so; the next call of the kind fails. Other calls: as TRAP_ONCE */
+    TRAP_SHORT,      /* a write takes half and says so; the same thread's next write fails. Other calls: as TRAP_ONCE */
     TRAP_SHORT_ONLY, /* a write takes half and says so; nothing fails. Other calls: nothing happens */
     TRAP_KILL,       /* SIGKILL to this process instead of the call */
     TRAP_KILL_SHORT, /* … after half of a write, cut between two sectors */

@@ -256,6 +256,7 @@ static inline void fixture_rewrite_store(void (*change)(struct store_copy *copy)
     char path[TEMPDIR_PATH_BYTES];
     struct journal_reader *reader = NULL;
     struct store *store = NULL;
+    copy = (struct store_copy){.id_count = 0};
     EXPECT_OK(dir_open(fixture_dir, false, &fd, &test_error));
     EXPECT_OK(journal_reader_open(fd, &mem_libc, &reader, &test_error));
     EXPECT_OK(accounts_init(&copy.accounts, &mem_libc, FIXTURE_ENTRIES_MAX));

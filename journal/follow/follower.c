@@ -214,8 +214,7 @@ static bool has_moved(struct follower *f)
     if (dir_open_shared(f->directory, false, &fd, &unused) != SETTLE_OK)
         return unused.cause_errno == ENOENT || unused.cause_errno == ENOTDIR;
     bool is_other = file_identify(f->dir_fd, "", &held, NULL) == SETTLE_OK &&
-                    file_identify(fd, "", &named, NULL) == SETTLE_OK &&
-                    (held.device != named.device || held.inode != named.inode);
+                    file_identify(fd, "", &named, NULL) == SETTLE_OK && !file_is_same(&held, &named);
     file_close(fd);
     return is_other;
 }

@@ -388,7 +388,7 @@ static settle_status step(struct follower *f, struct journal_reader *reader, set
     settle_status status = SETTLE_OK;
     if (f->state < FOLLOW_CATCH)
         status = follower_resume_step(f, reader, error);
-    if (status == SETTLE_OK && f->state == FOLLOW_CATCH && !f->progress.is_paused)
+    if (status == SETTLE_OK && f->state == FOLLOW_CATCH)
         status = follower_catch_up(f, reader, error);
     if (status == SETTLE_OK && f->state == FOLLOW_RUN)
         status = run(f, reader, error);

@@ -107,7 +107,7 @@ static void compress(struct follower *f)
 
 bool follower_tidy_is_due(const struct follower *f)
 {
-    if (f->dir_fd < 0 || !f->synced_is_saved || (!f->tidy_is_due && f->compression == NULL))
+    if (f->dir_fd < 0 || !f->synced_is_saved || !f->tidy_is_due) /* it is while a file is being compressed */
         return false;
     uint64_t now = clock_system_us(NULL);
     return now >= f->tidy_after_us || f->tidy_after_us - now > RETRY_US;

@@ -361,3 +361,53 @@ Test(follower_odd, an_archived_segment_that_cannot_be_read_is_waited_for, .init 
         tempdir_remove(scene.logs);
     }
 }
+
+/* ---- Far and near ----------------------------------------------------------------------------------------------------- */
+
+/* More of the journal than a step looks through, before the last line. */
+Test(follower_odd, a_line_far_in_the_journal_is_found_in_several_steps, .init = begin, .fini = end)
+{
+    grow();
+    while (scene.builder.end.position < (9 << 19)) /* 4.5 MiB */
+        builder_note(&scene.builder, 16000);
+    grow();
+    scene_follow(&scene);
+    scene_remove(&scene, POSITION);
+    grow();
+    life_begin();
+    cr_assert_eq(life_step(), SETTLE_OK);
+    cr_assert(!scene.progress.is_at_end, "one step has looked through all of it");
+    life_finish();
+    life_end();
+    expect_joined();
+}
+
+/* The same where the files are gone, and the position alone tells where to go on. */
+Test(follower_odd, a_reader_that_shows_less_is_waited_for_without_files_too, .init = begin, .fini = end)
+{
+    struct log_position position;
+    grow();
+    scene_follow(&scene);
+    position_get(&position);
+    cr_assert(position.restart.position < position.boundary.position);
+    scene_remove(&scene, CURRENT);
+    grow();
+    life_begin();
+    for (int i = 0; i < 3; i++) {
+        EXPECT_OK(journal_reader_limit(scene.reader, position.restart.position + 64, &test_error));
+        EXPECT_OK(follower_step(scene.follower, scene.reader, &scene.progress, &test_error));
+        cr_assert(scene.progress.is_at_end && scene.progress.lines == 0);
+    }
+    life_finish();
+    life_end();
+    cr_assert_gt(scene_has(&scene, CURRENT), 0);
+    log_position_deinit(&position, &mem_libc);
+    struct scene_files expected;
+    size_t count = 0;
+    scene_expected(&scene, &expected);
+    char *bytes = scene_read(&scene, CURRENT, &count);
+    cr_assert(count > 0 && count < expected.files[0].count);
+    cr_assert(memcmp(expected.files[0].bytes + expected.files[0].count - count, bytes, count) == 0);
+    free(bytes);
+    scene_files_free(&expected);
+}

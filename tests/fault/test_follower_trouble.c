@@ -158,6 +158,14 @@ static void lines_are_foreign(void)
     grow();
 }
 
+/* The position is another journal's, and the file has no line of anybody's. */
+static void position_is_foreign_and_text_is_there(void)
+{
+    with_position = true;
+    lines_are_foreign();
+    scene_write(&scene, CURRENT, TEXT, sizeof TEXT - 1);
+}
+
 static void foreign_without_position(void)
 {
     with_position = false;
@@ -223,6 +231,7 @@ static const struct play plays[] = {
     {"file grown", file_has_more, expect_text_between, "somebody else wrote to"},
     {"foreign lines", foreign_without_position, expect_beside_foreign, "its last line is not in the journal"},
     {"foreign position", foreign_with_position, expect_beside_foreign, "another journal's id"},
+    {"foreign position and text", position_is_foreign_and_text_is_there, expect_text_between, "another journal's id"},
     {"line is rotated", line_is_rotated, expect_joined, NULL},
     {"tidying", much_is_to_be_tidied, expect_tidy, NULL},
 };

@@ -681,3 +681,12 @@ Test(file, the_parent_of_a_name_below_the_root_is_the_root)
     long_name[sizeof long_name - 1] = '\0';
     EXPECT_STATUS(dir_sync_parent(long_name, &test_error), SETTLE_E_INVALID);
 }
+
+Test(file, a_path_through_symbolic_links_that_lead_in_a_circle_is_refused)
+{
+    int refused = -1;
+    cr_assert_eq(symlinkat("circle", root_fd, "circle"), 0);
+    EXPECT_STATUS(dir_open_at(root_fd, "circle/inner", false, &refused, &test_error), SETTLE_E_ACCESS);
+    cr_assert_not_null(strstr(test_error.text, "a symbolic link"), "%s", test_error.text);
+    cr_assert_eq(refused, -1);
+}

@@ -340,13 +340,13 @@ static settle_status open_checked(int dir_fd, const char *name, enum file_mode m
 {
     assert(name != NULL && name[0] != '\0');
     assert(ret_fd != NULL);
+    assert(mode <= FILE_CREATE_OR_WRITE);
     int fd = -1;
     switch (mode) {
     case FILE_READ: fd = open_retry(dir_fd, name, O_RDONLY | OPEN_FLAGS, 0); break;
     case FILE_WRITE: fd = open_retry(dir_fd, name, O_RDWR | OPEN_FLAGS, 0); break;
     case FILE_CREATE: fd = create_exclusive(dir_fd, name, (mode_t)permissions); break;
-    case FILE_CREATE_OR_WRITE: fd = open_or_create(dir_fd, name, (mode_t)permissions); break;
-    default: assert(mode == FILE_READ); /* no such mode */
+    default: fd = open_or_create(dir_fd, name, (mode_t)permissions); break; /* FILE_CREATE_OR_WRITE */
     }
     if (fd < 0)
         return fail_errno(error, errno, name, errno == ELOOP ? "is a symbolic link" : "cannot open the file");

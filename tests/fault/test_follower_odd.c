@@ -7,6 +7,7 @@
 
 #include "journal/archive.h"
 #include "journal/base/bytes.h"
+#include "journal/base/clock.h"
 #include "journal/follow/log_position.h"
 #include "tests/fault/follower_trouble.h"
 
@@ -127,6 +128,13 @@ Test(follower_odd, a_clock_that_is_set_back_delays_nothing_for_long, .init = beg
         cr_assert_eq(life_step(), SETTLE_OK);
     cr_assert(scene_has(&scene, "settlement.log.2000-01-01.zst") && !scene_has(&scene, "settlement.log.2000-01-01"));
     life_end();
+}
+
+Test(follower_odd, a_clock_that_shows_a_time_before_1970_shows_1970, .init = begin, .fini = end)
+{
+    cr_assert_gt(clock_system_us(NULL), 0);
+    clock_offset_s = -INT64_C(100000000000);
+    cr_assert_eq(clock_system_us(NULL), 0);
 }
 
 /* ---- Positions ------------------------------------------------------------------------------------------------------ */

@@ -89,3 +89,15 @@ Test(reads, a_segment_that_cannot_grow_takes_no_frame, FIXTURE)
     cr_assert(scan.end.position == before.position && scan.end.chain == before.chain);
     cr_assert_eq(scan.tail.torn_position, 0);
 }
+
+/* It was not there when we looked, and it is when we make it. */
+Test(reads, a_file_that_another_makes_between_our_two_looks_is_opened, FIXTURE)
+{
+    int fd = -1;
+    trap_set(&(struct trap){.calls = TRAP_OPENS, .index = 2, .error = EEXIST, .action = TRAP_ONCE});
+    EXPECT_OK(file_open_at(b.data_fd, "new", FILE_CREATE_OR_WRITE, &fd, &test_error));
+    cr_assert(trap_was_met());
+    cr_assert_eq(trap_clear(), 4);
+    file_close(fd);
+    cr_assert(file_exists_at(b.data_fd, "new"));
+}

@@ -372,7 +372,7 @@ settle_status archived_compare(struct archived *archived, int fd, const char *na
     if (pair == NULL)
         return fail(error, SETTLE_E_NO_MEMORY, "no memory to compare a segment");
     uint8_t *ours = pair, *theirs = pair + ARCHIVED_BLOCK_BYTES;
-    for (uint64_t at = 0; at < bytes && is_equal && status == SETTLE_OK; at += ARCHIVED_BLOCK_BYTES) {
+    for (uint64_t at = 0; at < bytes && is_equal; at += ARCHIVED_BLOCK_BYTES) {
         size_t count = bytes - at < ARCHIVED_BLOCK_BYTES ? (size_t)(bytes - at) : ARCHIVED_BLOCK_BYTES;
         status = archived_read(archived, at, ours, count, error);
         if (status == SETTLE_OK)

@@ -118,7 +118,7 @@ static bool save_is_due(const struct follower *f)
     if (!f->synced_is_saved || f->progress.bytes - f->saved_bytes >= FOLLOWER_SAVE_BYTES)
         return true;
     uint64_t now = clock_system_us(NULL);
-    bool is_idle = now < f->written_us || now - f->written_us >= FOLLOWER_SAVE_US;
+    bool is_idle = now - f->written_us >= FOLLOWER_SAVE_US; /* also where the clock was set back: the difference wraps */
     return f->progress.is_at_end && is_idle && f->progress.bytes > f->saved_bytes;
 }
 
@@ -206,7 +206,7 @@ static bool has_moved(struct follower *f)
     uint64_t now = clock_system_us(NULL);
     if (f->dir_fd < 0)
         return true;
-    if (now >= f->looked_us && now - f->looked_us < FOLLOWER_LOOK_US)
+    if (now - f->looked_us < FOLLOWER_LOOK_US) /* much more where the clock was set back */
         return false;
     f->looked_us = now;
     int fd = -1;

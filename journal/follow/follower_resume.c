@@ -52,7 +52,9 @@ static bool read_rotated(struct follower *f)
         status = log_tail_read(fd, name, bytes, f->mem, &f->tail, &f->error);
     file_close(fd);
     f->line_is_rotated = f->tail.has_line;
-    return status == SETTLE_OK || status == SETTLE_E_NOT_FOUND || follower_pause(f);
+    if (status != SETTLE_OK && status != SETTLE_E_NOT_FOUND)
+        return follower_pause(f);
+    return true;
 }
 
 /* The current file, cut behind its last whole line; and the last line of all. */
@@ -160,7 +162,7 @@ static settle_status check_position(struct follower *f, struct journal_reader *r
         begin_at_first(f, reader);
         return SETTLE_OK;
     }
-    if (status != SETTLE_OK && error != NULL)
+    if (status != SETTLE_OK)
         *error = cause;
     return status;
 }

@@ -32,7 +32,8 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_time);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_time)
 {
     int result = __real_clock_gettime(clock, ret_time);
-    ret_time->tv_sec += clock == CLOCK_REALTIME ? (time_t)clock_offset_s : 0;
+    if (clock == CLOCK_REALTIME) /* stands still but for the test: a machine that is slow is no matter */
+        *ret_time = (struct timespec){.tv_sec = (time_t)(1800000000 + clock_offset_s)};
     return result;
 }
 

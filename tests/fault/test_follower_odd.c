@@ -8,7 +8,10 @@
 #include "journal/archive.h"
 #include "journal/base/bytes.h"
 #include "journal/base/clock.h"
+#include "journal/follow/log_current.h"
 #include "journal/follow/log_position.h"
+#include "journal/follow/log_seek.h"
+#include "journal/follow/log_tail.h"
 #include "tests/fault/follower_trouble.h"
 
 SETTLE_SUITE(follower_odd);
@@ -163,9 +166,12 @@ Test(follower_odd, a_position_at_which_no_frame_ends_is_refused_with_its_place, 
     scene_follow(&scene);
     position_get(&position);
     position.boundary.frame_position = 0;
-    position.boundary.chain ^= 1;
-    position_put(&position);
     for (int with_error = 0; with_error < 2; with_error++) {
+        if (with_error == 0)
+            position.boundary.chain ^= 1;
+        else
+            position.boundary.position -= 64; /* within the last frame */
+        position_put(&position);
         life_begin();
         EXPECT_OK(journal_reader_limit(scene.reader, scene.builder.end.position, &test_error));
         cr_assert_eq(follower_step(scene.follower, scene.reader, &scene.progress, with_error ? &error : NULL),
@@ -418,4 +424,124 @@ Test(follower_odd, a_reader_that_shows_less_is_waited_for_without_files_too, .in
     cr_assert(memcmp(expected.files[0].bytes + expected.files[0].count - count, bytes, count) == 0);
     free(bytes);
     scene_files_free(&expected);
+}
+
+/* ---- Two things at once ----------------------------------------------------------------------------------------------- */
+
+/* A sync fails, and there is no memory to go back to what was synced before. */
+Test(follower_odd, a_failed_sync_without_memory_loses_no_line)
+{
+    unsigned no_memory = 0;
+    for (int left = 0; left < 6; left++) {
+        begin();
+        scene_grow(&scene, 30, 0);
+        scene_follow(&scene); /* so that the position has assets */
+        half_way();
+        life_step();
+        grow();
+        life_step();
+        clock_offset_s += 100;
+        trap_set(&(struct trap){.calls = TRAP_SYNCS, .index = 1, .error = EIO, .action = TRAP_ONCE});
+        allocations_left = left;
+        cr_assert_eq(life_step(), SETTLE_OK);
+        cr_assert(trap_was_met() && scene.progress.is_paused);
+        no_memory += scene.progress.cause.status == SETTLE_E_NO_MEMORY;
+        (void)trap_clear();
+        allocations_left = -1;
+        life_finish();
+        life_end();
+        expect_joined();
+        end();
+    }
+    cr_assert_gt(no_memory, 0);
+}
+
+/* What was a directory on the way to ours is a file now. */
+Test(follower_odd, a_file_in_the_place_of_a_directory_above_is_a_move, .init = begin, .fini = end)
+{
+    char above[TEMPDIR_PATH_BYTES], moved[TEMPDIR_PATH_BYTES], deep[TEMPDIR_PATH_BYTES];
+    tempdir_join(above, scene.builder.path, "above");
+    tempdir_join(moved, scene.builder.path, "moved");
+    tempdir_join(deep, scene.builder.path, "above/logs");
+    cr_assert_eq(mkdir(above, 0700), 0);
+    strcpy(scene.logs, deep);
+    half_way();
+    cr_assert_eq(rename(above, moved), 0);
+    cr_assert_eq(mknod(above, S_IFREG | 0600, 0), 0);
+    cr_assert_eq(life_step(), SETTLE_OK);
+    cr_assert(scene.progress.is_paused && scene.progress.cause.status == SETTLE_E_ACCESS, "%s",
+              scene.progress.cause.text);
+    cr_assert_eq(unlink(above), 0);
+    cr_assert_eq(mkdir(above, 0700), 0);
+    life_finish();
+    life_end();
+    cr_assert(scene_told(&scene, "was moved or removed"), "%s", scene.told);
+    cr_assert(scene_has(&scene, CURRENT));
+}
+
+/* A write that failed and could not be cut: what is behind the lines is ours to cut, not somebody's to keep. */
+Test(follower_odd, what_is_to_be_cut_is_no_text_of_somebody_elses, .init = begin, .fini = end)
+{
+    struct log_current current;
+    enum log_change change = LOG_GONE;
+    char path[TEMPDIR_PATH_BYTES];
+    int fd = -1;
+    grow();
+    scene_follow(&scene);
+    tempdir_join(path, scene.logs, CURRENT);
+    EXPECT_OK(dir_open_shared(scene.logs, false, &fd, &test_error));
+    log_current_init(&current, fd, &mem_libc);
+    EXPECT_OK(log_current_open(&current, 0, &test_error));
+    const uint64_t bytes = current.bytes;
+    current.needs_cut = true;
+    for (int is_longer = 0; is_longer < 2; is_longer++) {
+        if (is_longer)
+            tree_write(path, bytes, TEXT, sizeof TEXT - 1);
+        EXPECT_OK(log_current_watch(&current, &change, &test_error));
+        cr_assert_eq(change, LOG_SAME);
+        log_current_close(&current);
+        EXPECT_OK(log_current_open(&current, 0, &test_error));
+        cr_assert(current.bytes == bytes && !current.needs_cut);
+        current.needs_cut = true;
+    }
+    current.needs_cut = false;
+    tree_write(path, bytes, TEXT, sizeof TEXT - 1);
+    EXPECT_OK(log_current_watch(&current, &change, &test_error));
+    cr_assert_eq(change, LOG_GROWN);
+    log_current_close(&current);
+    file_close(fd);
+}
+
+/* Its last line is one that the reader does not show yet: that is no reason to take it for another journal's. */
+Test(follower_odd, a_last_line_that_the_reader_does_not_show_yet_is_waited_for, .init = begin, .fini = end)
+{
+    struct log_position position = {0};
+    struct log_line line;
+    bool is_before = true;
+    for (int i = 0; i < 40 && is_before; i++) {
+        size_t count = 0;
+        log_position_deinit(&position, &mem_libc);
+        scene_grow(&scene, 1, 0);
+        scene_follow(&scene);
+        position_get(&position);
+        char *bytes = scene_read(&scene, CURRENT, &count);
+        size_t first = count > 0 ? count - 1 : 0;
+        while (first > 0 && bytes[first - 1] != '\n')
+            first--;
+        is_before = count == 0 || !log_line_parse(bytes + first, count - first, &line) ||
+                    log_seek_is_before(&position, line.place);
+        free(bytes);
+    }
+    cr_assert(!is_before);
+    life_begin();
+    for (int i = 0; i < 3; i++) {
+        EXPECT_OK(journal_reader_limit(scene.reader, position.boundary.position - 64, &test_error));
+        EXPECT_OK(follower_step(scene.follower, scene.reader, &scene.progress, &test_error));
+        cr_assert(scene.progress.is_at_end && !scene.progress.is_paused);
+    }
+    grow();
+    life_finish();
+    life_end();
+    expect_joined();
+    log_position_deinit(&position, &mem_libc);
 }

@@ -192,6 +192,28 @@ static void expect_beside_foreign(void)
     scene_files_free(&found);
 }
 
+/* Behind an old position of ours the last line is not ours: the lines go on at the position, in a new file. */
+static void last_line_is_foreign(void)
+{
+    size_t count = 0, position_bytes = 0;
+    grow();
+    scene_follow(&scene);
+    char *position = scene_read(&scene, POSITION, &position_bytes);
+    grow();
+    scene_follow(&scene);
+    char *bytes = scene_read(&scene, CURRENT, &count);
+    size_t first = count - 1;
+    while (bytes[first - 1] != '\n')
+        first--;
+    char *span = memmem(bytes + first, count - first, "\"span_id\":\"", 11);
+    span[11] = span[11] == '1' ? '2' : '1';
+    scene_write(&scene, CURRENT, bytes, count);
+    scene_write(&scene, POSITION, position, position_bytes);
+    free(bytes);
+    free(position);
+    grow();
+}
+
 /* The last line is in a rotated file, and no position tells of it. */
 static void line_is_rotated(void)
 {
@@ -232,6 +254,7 @@ static const struct play plays[] = {
     {"foreign lines", foreign_without_position, expect_beside_foreign, "its last line is not in the journal"},
     {"foreign position", foreign_with_position, expect_beside_foreign, "another journal's id"},
     {"foreign position and text", position_is_foreign_and_text_is_there, expect_text_between, "another journal's id"},
+    {"foreign last line", last_line_is_foreign, expect_end, "its last line is not in the journal"},
     {"line is rotated", line_is_rotated, expect_joined, NULL},
     {"tidying", much_is_to_be_tidied, expect_tidy, NULL},
 };

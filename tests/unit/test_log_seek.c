@@ -201,3 +201,39 @@ Test(log_seek, a_line_whose_PERSISTED_has_come_is_not_looked_for_any_further, .i
     cr_assert(seek(&from, told[middle + 5].tail, &found) == SEEK_FOUND);
     cr_assert_eq(found.place.seq, told[middle + 5].position.place.seq);
 }
+
+static int allocations_left;
+
+static void *frail_reallocate(void *context, void *memory, size_t bytes)
+{
+    (void)context;
+    if (bytes == 0) {
+        free(memory);
+        return NULL;
+    }
+    return allocations_left-- > 0 ? realloc(memory, bytes) : NULL;
+}
+
+Test(log_seek, memory_that_is_missing_anywhere_is_told, .init = begin, .fini = end)
+{
+    const struct mem frail = {frail_reallocate, NULL};
+    struct log_position first = {.place = {0}};
+    size_t failed_open = 0, failed_step = 0;
+    journal_reader_begin(reader, &first.restart);
+    first.restart.persisted_seq = POINT_PERSISTED_UNKNOWN;
+    first.boundary = first.restart;
+    for (int left = 0; failed_open + failed_step == (size_t)left; left++) {
+        struct log_seek *log_seek = NULL;
+        enum log_seek_answer answer = SEEK_GOES_ON;
+        allocations_left = left;
+        settle_status status = log_seek_open(&first, told[told_count - 1].tail, &frail, &log_seek, &test_error);
+        failed_open += status != SETTLE_OK;
+        const bool is_open = status == SETTLE_OK;
+        while (status == SETTLE_OK && answer == SEEK_GOES_ON)
+            status = log_seek_step(log_seek, reader, &answer, &test_error);
+        failed_step += is_open && status != SETTLE_OK;
+        cr_assert(status == SETTLE_E_NO_MEMORY || (status == SETTLE_OK && answer == SEEK_FOUND));
+        log_seek_close(log_seek);
+    }
+    cr_assert(failed_open >= 2 && failed_step >= 3, "%zu, %zu", failed_open, failed_step);
+}

@@ -462,7 +462,8 @@ Test(query_seal, the_proof_of_another_event_is_not_given, SCENE)
     fixture_fill_engine(SCENE_SEGMENT_BYTES);
     scene_seal("a.seal");
     fixture_rewrite_store(swap_positions);
-    EXPECT_STATUS(query_prove(fixture_dir, TEXT("trade_T1"), scene_path("a.seal"), &proof, &test_error), SETTLE_E_CORRUPT);
+    EXPECT_STATUS(query_prove(fixture_dir, TEXT("trade_T1"), scene_path("a.seal"), &proof, &test_error),
+                  SETTLE_E_CORRUPT);
     cr_assert_not_null(strstr(test_error.text, "the store gives the place of event"), "%s", test_error.text);
     cr_assert_null(proof.text);
 }

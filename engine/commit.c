@@ -42,7 +42,7 @@ static bool commit_is_due(settle *e)
         if (records || persisted_due) {
             if (e->is_closing || e->flushing > 0 || (records && (e->waiting > 0 || e->open_is_full)))
                 return true;
-            uint64_t since = records && e->open->is_open ? e->open_since_us : e->durable_since_us;
+            uint64_t since = records ? e->open_since_us : e->durable_since_us;
             uint64_t deadline = since + e->options.commit_interval_us_max;
             if (monotonic_us() >= deadline)
                 return true;

@@ -108,6 +108,8 @@ Test(store_block, every_flipped_bit_is_seen)
         }
         for (made.value.count = 0; made.value.count < STORE_BLOCK_BYTES; made.value.count++)
             cr_assert_not_null(open_it(&made), "%zu bytes", made.value.count);
+        made.key.count = 0;
+        cr_assert_not_null(open_it(&made), "no key");
     }
 }
 
@@ -143,6 +145,13 @@ Test(store_block, a_form_that_cannot_be_is_refused_whatever_its_checksum)
     cr_assert_str_eq(changed(&made, 8 + 12, 0), "the event ids of a block are out of order"); /* a shorter one */
     cr_assert_str_eq(changed(&made, 8 + 3, '3'), "the event ids of a block are out of order");
     cr_assert_str_eq(changed(&made, 8 + 3, '2'), "the event ids of a block are out of order"); /* twice the same */
+    cr_assert_str_eq(changed(&made, 8, 0), "a block holds an impossible event id");
+    cr_assert_str_eq(changed(&made, 2, 25), "a block of event ids is not filled as it says"); /* a byte more than its ids */
+    char endless[SETTLE_EVENT_ID_BYTES_MAX + 1];
+    memset(endless, 'e', sizeof endless);
+    store_block_add(&made.builder, &(struct store_block_id){{endless, sizeof endless}, 7});
+    (void)store_block_seal(&made.builder);
+    cr_assert_str_eq(open_it(&made), "a block holds an impossible event id");
 
     uint8_t key[STORE_ID_KEY_BYTES_MAX];
     struct store_id later = text_id("T-11", 1);

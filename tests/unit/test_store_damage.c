@@ -437,6 +437,7 @@ Test(store_damage, roots_and_ends_outside_the_file_are_refused)
         expect_number_refused(&f, original, bytes, roots[i], 1);
         expect_number_refused(&f, original, bytes, roots[i], bytes / PAGE_BYTES);
         expect_number_refused(&f, original, bytes, roots[i], UINT64_MAX);
+        expect_number_refused(&f, original, bytes, roots[i] - TREE_ROOT + TREE_DEPTH, 0);
     }
     expect_number_refused(&f, original, bytes, last_page, 0);
     expect_number_refused(&f, original, bytes, last_page, bytes / PAGE_BYTES);

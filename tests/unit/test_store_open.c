@@ -258,6 +258,29 @@ Test(store_open, stores_are_set_aside_under_the_first_free_number)
     fixture_close(&f);
 }
 
+/* Its owner may have taken the right to write from the lock file; LMDB would need it. */
+Test(store_open, a_writer_needs_a_lock_file_that_it_may_write)
+{
+    static const char *const names[] = {"store/data.mdb", "store/lock.mdb", "store", "."};
+    struct fixture f;
+    fixture_open(&f);
+    store_close(f.store);
+    f.store = NULL;
+    pid_t child = child_fork();
+    if (child == 0) {
+        FIXTURE_CHECK(fchmodat(f.fd, "store/lock.mdb", 0400, 0) == 0);
+        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+            FIXTURE_CHECK(geteuid() != 0 || fchownat(f.fd, names[i], NOBODY, NOBODY, 0) == 0);
+        FIXTURE_CHECK(geteuid() != 0 || setresuid(NOBODY, NOBODY, NOBODY) == 0);
+        FIXTURE_CHECK(fixture_reopen(&f, true) == SETTLE_E_ACCESS);
+        FIXTURE_CHECK(strcmp(fixture_error.file, "store/lock.mdb") == 0 &&
+                      strstr(fixture_error.text, "cannot open") != NULL);
+        _exit(0);
+    }
+    expect_child_ends_well(child);
+    fixture_close(&f);
+}
+
 /* ---- Read-only places --------------------------------------------------------------------------------------------------------- */
 
 /* Opens the store for reading and counts its accounts. */
@@ -350,9 +373,17 @@ Test(store_open, a_read_only_mount_can_be_read)
     fixture_close(&f);
 }
 
+static settle_status no_arrival(void *context, const struct store_arrival *arrival, settle_error *error)
+{
+    (void)context, (void)arrival, (void)error;
+    return SETTLE_OK;
+}
+
 static void read_unlocked(struct fixture *f, struct turns *turns)
 {
     struct account account;
+    const struct store_id id = text_id("nobody's", 64);
+    uint64_t position;
     f->store = NULL;
     FIXTURE_CHECK(fixture_reopen(f, false) == SETTLE_OK);
     FIXTURE_CHECK(!file_exists_at(f->fd, "store/lock.mdb"));
@@ -362,6 +393,10 @@ static void read_unlocked(struct fixture *f, struct turns *turns)
         FIXTURE_CHECK(commits < 2 ? status == SETTLE_OK && account.version == 1 : status == SETTLE_E_ACCESS);
         uint64_t count = 0;
         status = store_accounts_walk(snapshot, 0, count_account, &count, &fixture_error);
+        FIXTURE_CHECK(status == (commits < 2 ? SETTLE_OK : SETTLE_E_ACCESS));
+        status = store_id_get(snapshot, &id.key, &position, &fixture_error);
+        FIXTURE_CHECK(status == (commits < 2 ? SETTLE_E_NOT_FOUND : SETTLE_E_ACCESS));
+        status = store_arrivals_walk_all(snapshot, no_arrival, NULL, &fixture_error); /* there is none to be met */
         FIXTURE_CHECK(status == (commits < 2 ? SETTLE_OK : SETTLE_E_ACCESS));
         turn_give(turns->to_parent);
         turn_take(turns->to_child);

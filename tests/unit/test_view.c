@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -212,6 +213,26 @@ Test(view, a_store_found_damaged_later_can_be_forgotten)
     remove_directory(&rig, &oracle);
 }
 
+/* Others may have written the store, and that is the reader's to know; a lock file that cannot be used only keeps it from the store. */
+Test(view, a_store_that_others_may_write_is_refused_and_one_whose_lock_cannot_be_used_is_done_without)
+{
+    struct rig rig;
+    struct oracle oracle;
+    struct view view = {0};
+    char path[TEMPDIR_PATH_BYTES];
+    make_directory(&rig, &oracle, 100, 60);
+    tempdir_join(path, rig.data, "store/lock.mdb");
+    cr_assert_eq(chmod(path, 0620), 0);
+    expect_answers(&rig, &oracle, SETTLE_E_ACCESS, true);
+    cr_assert_eq(chmod(path, 0600), 0);
+    tempdir_join(path, rig.data, "store/data.mdb");
+    cr_assert_eq(chmod(path, 0620), 0);
+    EXPECT_STATUS(view_open(rig.data, &view, &test_error), SETTLE_E_ACCESS);
+    cr_assert_str_eq(test_error.file, "store/data.mdb");
+    cr_assert_null(view.reader);
+    remove_directory(&rig, &oracle);
+}
+
 /* ---- Directories that cannot be looked at ---- */
 
 Test(view, what_is_not_there_is_not_found)
@@ -325,5 +346,33 @@ Test(view, the_writers_own_process_shares_its_store)
         expect_events(&view, &oracle.model);
         view_close(&view);
     }
+    remove_directory(&rig, &oracle);
+}
+
+/* The store rots under a living engine: a query in its process does without it, and leaves it to the engine. */
+Test(view, the_writers_own_process_does_without_a_store_that_rots)
+{
+    struct rig rig;
+    struct oracle oracle;
+    struct view view = {0};
+    char path[TEMPDIR_PATH_BYTES];
+    size_t bytes;
+    make_directory(&rig, &oracle, 100, 20);
+    rig.options.checkpoint_interval_ms = 3600000;
+    cr_assert(rig_try_open(&rig) == SETTLE_OK);
+    tempdir_join(path, rig.data, "store/data.mdb");
+    unsigned char *kept = tree_read(path, &bytes);
+    for (size_t page = 2; page < bytes / 4096; page++)
+        tree_flip_bit(path, page * 4096 + 11, 5); /* no kind of page has it */
+    EXPECT_OK(engine_view(rig.engine, &view, &test_error));
+    cr_assert(view.store == NULL && view.snapshot == NULL && view.store_fault.status == SETTLE_E_CORRUPT);
+    expect_accounts(&view, &oracle.model);
+    expect_events(&view, &oracle.model);
+    view_close(&view);
+    tree_write(path, 0, kept, bytes);
+    EXPECT_OK(engine_view(rig.engine, &view, &test_error));
+    cr_assert_not_null(view.store);
+    view_close(&view);
+    free(kept);
     remove_directory(&rig, &oracle);
 }

@@ -2,6 +2,7 @@
  * Tests of settle_open() on what a crash, a lost or a damaged store left: what is rebuilt, cut and recorded. What is
  * refused is in test_engine_refusals.c.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include "journal/base/bytes.h"
 #include "journal/watermark.h"
 #include "tests/lib/child.h"
+#include "tests/lib/trap.h"
 #include "tests/unit/engine_history.h"
 
 SETTLE_SUITE(engine_recovery);
@@ -206,6 +208,32 @@ Test(engine_recovery, an_id_that_rotted_in_the_store_stops_the_engine_and_is_men
     expect_history(&rig);
     path_in(&rig, "store.damaged-1", aside);
     cr_assert(file_exists(aside));
+    rig_remove(&rig);
+}
+
+/* Where the damaged store cannot be set aside, the next engine meets the damage again, and has another try. */
+Test(engine_recovery, a_damaged_store_that_cannot_be_set_aside_is_never_believed)
+{
+    struct rig rig;
+    settle_event event = rig_with_id(rig_deposit(3, RIG_USDT, 7, 9), "given");
+    settle_result result;
+    make_history(&rig);
+    rig_close(&rig);
+    cr_assert(flip_all(&rig, "given", 5) > 0);
+    for (int attempt = 0; attempt < 2; attempt++) {
+        open_again(&rig);
+        rig_log_clear(&rig);
+        EXPECT_STATUS(settle_submit(rig.engine, &event, 1, &result, &test_error), SETTLE_E_LATCHED);
+        if (attempt == 0)
+            trap_set(&(struct trap){.calls = TRAP_NAMES, .index = 1, .error = EIO, .action = TRAP_FROM_NOW});
+        cr_assert(settle_close(rig.engine, NULL) == SETTLE_E_LATCHED);
+        if (attempt == 0)
+            cr_assert(trap_was_met() && trap_clear() > 0);
+        rig.engine = NULL;
+        cr_assert_eq(rig_logged(&rig, "the damaged store is kept as"), attempt == 1, "%s", rig.log);
+    }
+    open_again(&rig);
+    expect_history(&rig);
     rig_remove(&rig);
 }
 

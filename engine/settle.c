@@ -393,11 +393,10 @@ static settle_status store_anew(settle *e, struct journal_point *ret_end, settle
 {
     char name[32];
     settle_status status = journal_walk_all(e, ret_end, error);
-    if (status == SETTLE_OK && file_exists_at(e->data_fd, "store")) {
+    if (status == SETTLE_OK)
         status = store_set_aside(e->data_fd, name, error);
-        if (status == SETTLE_OK)
-            engine_log(e, SETTLE_LOG_WARNING, "the damaged store is kept as %s and rebuilt from the journal", name);
-    }
+    if (status == SETTLE_OK)
+        engine_log(e, SETTLE_LOG_WARNING, "the damaged store is kept as %s and rebuilt from the journal", name);
     return status == SETTLE_OK ? store_prepare(e, error) : status;
 }
 

@@ -13,6 +13,7 @@
 #include "journal/base/bytes.h"
 #include "journal/watermark.h"
 #include "tests/lib/child.h"
+#include "tests/lib/journal_builder.h"
 #include "tests/lib/trap.h"
 #include "tests/unit/engine_history.h"
 
@@ -235,6 +236,62 @@ Test(engine_recovery, a_damaged_store_that_cannot_be_set_aside_is_never_believed
     open_again(&rig);
     expect_history(&rig);
     rig_remove(&rig);
+}
+
+static void cut_store(struct rig *rig)
+{
+    char path[TEMPDIR_PATH_BYTES];
+    path_in(rig, "store/data.mdb", path);
+    tree_truncate(path, 8192);
+}
+
+static void rot_balance(struct rig *rig)
+{
+    static const unsigned char user_3_usdt[] = {0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 2};
+    cr_assert(flip_all(rig, user_3_usdt, sizeof user_3_usdt) > 0);
+}
+
+/* A damaged store is being replaced when a call to the system fails: that is told and is no damage, and the next open does it all. */
+static void expect_replaced_in_spite_of_faults(void (*damage)(struct rig *rig))
+{
+    struct rig rig;
+    char left[TEMPDIR_PATH_BYTES];
+    bool is_met = true;
+    builder_use_memory();
+    make_history(&rig);
+    rig_close(&rig);
+    damage(&rig);
+    tempdir_join(left, rig.base, "left");
+    tree_copy(rig.data, left);
+    for (uint64_t index = 1; is_met; index++) {
+        settle_error error = {.status = SETTLE_OK};
+        settle *engine = NULL;
+        trap_set(&(struct trap){.calls = TRAP_READS | TRAP_NAMES, .index = index, .error = EIO});
+        settle_status status = settle_open(rig.data, &rig.options, &engine, index % 2 == 0 ? NULL : &error);
+        is_met = trap_was_met();
+        (void)trap_clear();
+        cr_assert(status == SETTLE_OK || status == SETTLE_E_IO || status == SETTLE_E_LATCHED, "call %d: %d, %s", (int)index,
+                  (int)status, error.text);
+        cr_assert(status == SETTLE_OK || index % 2 == 0 || error.status == status);
+        if (status == SETTLE_OK)
+            (void)settle_close(engine, NULL);
+        cr_assert_eq(rig_try_open(&rig), SETTLE_OK, "call %d: %s", (int)index, rig.error.text);
+        cr_assert(rig_available(&rig, 3, RIG_USDT) == 7 && rig_available(&rig, 1, RIG_USDT) == 801);
+        rig_close(&rig);
+        tempdir_remove(rig.data);
+        tree_copy(left, rig.data);
+    }
+    rig_remove(&rig);
+}
+
+Test(engine_recovery, a_cut_store_is_replaced_in_spite_of_faults)
+{
+    expect_replaced_in_spite_of_faults(cut_store);
+}
+
+Test(engine_recovery, a_store_that_rotted_is_replaced_in_spite_of_faults)
+{
+    expect_replaced_in_spite_of_faults(rot_balance);
 }
 
 /* ---- The watermark: of a writer that is dead, it means nothing ---- */

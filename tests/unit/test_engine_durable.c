@@ -296,6 +296,8 @@ Test(engine_durable, nobody_is_told_what_a_sync_that_failed_was_to_make_durable,
         cr_assert(first.status == SETTLE_E_LATCHED && second.status == SETTLE_E_LATCHED, "pair %zu: %d, %d", i,
                   (int)first.status, (int)second.status);
         cr_assert(second.asset.id == 0 && second.balance.version == 0 && second.life == NULL && second.result.seq == 0);
+        struct view view;
+        EXPECT_STATUS(engine_view(rig.engine, &view, &test_error), SETTLE_E_LATCHED);
         cr_assert_eq(settle_close(rig.engine, NULL), SETTLE_E_LATCHED);
         rig.engine = NULL;
         fails = false;

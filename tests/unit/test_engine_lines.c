@@ -276,6 +276,22 @@ Test(engine_lines, an_engine_closes_well_while_its_lines_are_paused)
     scene_remove(&scene);
 }
 
+Test(engine_lines, stopping_paused_lines_tells_why_to_whoever_wants_to_know)
+{
+    for (int wants = 0; wants < 2; wants++) {
+        struct scene scene;
+        settle_error error = {.status = SETTLE_OK};
+        scene_make(&scene);
+        rig_open(&scene.rig);
+        scene.lines.free_bytes_min = UINT64_MAX - 1;
+        lines_start(&scene);
+        rig_deposits(&scene.rig, 1, 10);
+        EXPECT_STATUS(settle_lines_stop(scene.rig.engine, wants != 0 ? &error : NULL), SETTLE_E_NO_SPACE);
+        cr_assert(wants == 0 || error.status == SETTLE_E_NO_SPACE);
+        scene_remove(&scene);
+    }
+}
+
 Test(engine_lines, files_end_with_the_day_of_their_lines)
 {
     struct scene scene;

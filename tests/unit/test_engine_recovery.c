@@ -270,8 +270,8 @@ static void expect_replaced_in_spite_of_faults(void (*damage)(struct rig *rig))
         settle_status status = settle_open(rig.data, &rig.options, &engine, index % 2 == 0 ? NULL : &error);
         is_met = trap_was_met();
         (void)trap_clear();
-        cr_assert(status == SETTLE_OK || status == SETTLE_E_IO || status == SETTLE_E_LATCHED, "call %d: %d, %s", (int)index,
-                  (int)status, error.text);
+        cr_assert(status == SETTLE_OK || status == SETTLE_E_IO || status == SETTLE_E_LATCHED, "call %d: %d, %s",
+                  (int)index, (int)status, error.text);
         cr_assert(status == SETTLE_OK || index % 2 == 0 || error.status == status);
         if (status == SETTLE_OK)
             (void)settle_close(engine, NULL);

@@ -71,7 +71,7 @@ static void change_seq(struct store_copy *copy)
 
 Test(engine_stranger, a_store_of_another_history_is_not_gone_on_with, FIXTURE)
 {
-    static void (*const changes[])(struct store_copy *copy) = {change_chain, change_seq};
+    static void (*const changes[])(struct store_copy * copy) = {change_chain, change_seq};
     settle_error error;
     for (size_t i = 0; i < 2; i++) {
         settle *engine = NULL;

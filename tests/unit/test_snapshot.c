@@ -4,14 +4,17 @@
  */
 #include "engine/snapshot.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "query/query.h"
 #include "tests/lib/expect.h"
 #include "tests/lib/journal_builder.h"
 #include "tests/lib/rig.h"
+#include "tests/lib/trap.h"
 #include "tests/lib/tree.h"
 
 SETTLE_SUITE(snapshot);
@@ -145,6 +148,15 @@ Test(snapshot, another_journals_is_made_anew, FIXTURE)
     rig_remove(&other);
 }
 
+/* `store` below the folder, which is made; the path is good until the next call. */
+static const char *left_store(const char *folder)
+{
+    static char path[TEMPDIR_PATH_BYTES];
+    cr_assert_eq(mkdir(folder, 0700), 0);
+    tempdir_join(path, folder, "store");
+    return path;
+}
+
 /* A snapshot of this journal's id whose one transaction ends at `point`; position 0: it has none. */
 static void make_snapshot(struct journal_point point)
 {
@@ -156,7 +168,8 @@ static void make_snapshot(struct journal_point point)
     EXPECT_OK(dir_open_at(data_fd, SNAPSHOT_DIRECTORY, true, &fd, &test_error));
     EXPECT_OK(store_open(fd, path, true, journal_reader_id(reader), &mem_libc, &store, &test_error));
     if (point.position != 0)
-        EXPECT_OK(store_apply(store, &(struct store_batch){.assets = &asset, .asset_count = 1, .point = point}, &test_error));
+        EXPECT_OK(
+            store_apply(store, &(struct store_batch){.assets = &asset, .asset_count = 1, .point = point}, &test_error));
     store_close(store);
     file_close(fd);
 }
@@ -174,6 +187,23 @@ Test(snapshot, one_of_another_history_is_made_anew, FIXTURE)
     cr_assert_str_eq(fault.file, SNAPSHOT_DIRECTORY);
     cr_assert(strstr(fault.text, "the journal has lost what the store holds of it"), "%s", fault.text);
     cr_assert(meta.account_digest == good.account_digest && meta.id_count == good.id_count);
+}
+
+/* A journal that is damaged is no fault of the snapshot's, which stays. */
+Test(snapshot, a_damaged_journal_stops_it_and_leaves_it, FIXTURE)
+{
+    settle_error fault;
+    struct store_meta meta, good = advance(0, &fault);
+    struct tree_segments segments = tree_segments(rig.data);
+    tree_flip_bit(segments.paths[1], 4096 + 200, 3);
+    EXPECT_STATUS(snapshot_advance(data_fd, rig.data, reader, end_of(3), &mem_libc, &meta, &fault, &test_error),
+                  SETTLE_E_CORRUPT);
+    cr_assert(strncmp(test_error.file, "journal/", 8) == 0 && fault.status == SETTLE_OK, "%s", test_error.file);
+    EXPECT_STATUS(snapshot_advance(data_fd, rig.data, reader, end_of(3), &mem_libc, &meta, &fault, NULL),
+                  SETTLE_E_CORRUPT);
+    EXPECT_OK(snapshot_meta_read(data_fd, rig.data, journal_reader_id(reader), &mem_libc, &meta, &test_error));
+    cr_assert_eq(meta.point.position, good.point.position);
+    tree_segments_free(&segments);
 }
 
 /* ---- In the place of the store ------------------------------------------------------------------------------------ */
@@ -283,6 +313,38 @@ Test(snapshot, an_engine_does_not_wait_for_one_that_is_being_made, FIXTURE)
     cr_assert(rig_logged(&rig, "snapshot is passed over"), "%s", rig.log);
     file_close(lock_fd);
     expect_engine_whole(STORE_EQUAL);
+}
+
+/* The copy that one before did not finish is there, and the store is damaged: each change of a name fails once. */
+Test(snapshot, it_takes_a_stores_place_in_spite_of_faults, FIXTURE)
+{
+    char left[TEMPDIR_PATH_BYTES], store[TEMPDIR_PATH_BYTES], partial[TEMPDIR_PATH_BYTES];
+    settle_error fault;
+    bool is_met = true;
+    advance(2, &fault);
+    tempdir_join(store, rig.data, "store");
+    tempdir_join(partial, rig.data, "store.partial");
+    tree_copy(store, left_store(partial));
+    tempdir_join(store, rig.data, "store/data.mdb");
+    tree_truncate(store, 8192);
+    tempdir_join(left, rig.base, "left");
+    tree_copy(rig.data, left);
+    for (uint64_t index = 1; is_met; index++) {
+        settle *engine = NULL;
+        trap_set(&(struct trap){.calls = TRAP_NAMES, .index = index, .error = EIO});
+        settle_status status = settle_open(rig.data, &rig.options, &engine, NULL);
+        is_met = trap_was_met();
+        (void)trap_clear();
+        cr_assert(status == SETTLE_OK || status == SETTLE_E_IO || status == SETTLE_E_LATCHED, "call %d: %d", (int)index,
+                  (int)status);
+        if (status == SETTLE_OK)
+            (void)settle_close(engine, NULL);
+        cr_assert_eq(rig_try_open(&rig), SETTLE_OK, "call %d: %s", (int)index, rig.error.text);
+        cr_assert(rig_available(&rig, 1, RIG_USDT) == EVENTS);
+        rig_close(&rig);
+        tempdir_remove(rig.data);
+        tree_copy(left, rig.data);
+    }
 }
 
 Test(snapshot, a_copy_takes_nobodys_place, FIXTURE)

@@ -146,7 +146,8 @@ Test(store_block, a_form_that_cannot_be_is_refused_whatever_its_checksum)
     cr_assert_str_eq(changed(&made, 8 + 3, '3'), "the event ids of a block are out of order");
     cr_assert_str_eq(changed(&made, 8 + 3, '2'), "the event ids of a block are out of order"); /* twice the same */
     cr_assert_str_eq(changed(&made, 8, 0), "a block holds an impossible event id");
-    cr_assert_str_eq(changed(&made, 2, 25), "a block of event ids is not filled as it says"); /* a byte more than its ids */
+    cr_assert_str_eq(changed(&made, 2, 25),
+                     "a block of event ids is not filled as it says"); /* a byte more than its ids */
     char endless[SETTLE_EVENT_ID_BYTES_MAX + 1];
     memset(endless, 'e', sizeof endless);
     store_block_add(&made.builder, &(struct store_block_id){{endless, sizeof endless}, 7});

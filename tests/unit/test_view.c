@@ -229,6 +229,7 @@ Test(view, a_store_that_others_may_write_is_refused_and_one_whose_lock_cannot_be
     cr_assert_eq(chmod(path, 0620), 0);
     EXPECT_STATUS(view_open(rig.data, &view, &test_error), SETTLE_E_ACCESS);
     cr_assert_str_eq(test_error.file, "store/data.mdb");
+    EXPECT_STATUS(view_open(rig.data, &view, NULL), SETTLE_E_ACCESS);
     cr_assert_null(view.reader);
     remove_directory(&rig, &oracle);
 }
@@ -273,6 +274,7 @@ Test(view, a_journal_cut_behind_the_store_is_corrupt)
     cr_assert(remove(segments.paths[segments.count - 1]) == 0);
     EXPECT_STATUS(view_open(rig.data, &view, &test_error), SETTLE_E_CORRUPT);
     cr_assert(test_error.text[0] != '\0');
+    EXPECT_STATUS(view_open(rig.data, &view, NULL), SETTLE_E_CORRUPT);
     tree_segments_free(&segments);
     remove_directory(&rig, &oracle);
 }
@@ -375,4 +377,102 @@ Test(view, the_writers_own_process_does_without_a_store_that_rots)
     view_close(&view);
     free(kept);
     remove_directory(&rig, &oracle);
+}
+
+/* ---- Memory ---- */
+
+struct counted_mem {
+    long until_failure, outstanding;
+};
+
+static void *counted_reallocate(void *context, void *memory, size_t bytes)
+{
+    struct counted_mem *counted = context;
+    if (bytes == 0) {
+        counted->outstanding -= memory != NULL;
+        free(memory);
+        return NULL;
+    }
+    if (counted->until_failure-- == 0)
+        return NULL;
+    counted->outstanding += memory == NULL;
+    return realloc(memory, bytes);
+}
+
+struct scarce {
+    struct rig *rig;
+    struct counted_mem counted;
+    struct mem mem;
+    settle_text repeated; /* an event that came twice, once behind the store */
+};
+
+static settle_status ask_all(struct scarce *s, struct view *view, settle_error *error)
+{
+    struct accounts accounts;
+    struct event_key key;
+    uint64_t position = 0, *arrivals = NULL;
+    size_t count = 0;
+    settle_status status = accounts_init(&accounts, &s->mem, 0);
+    if (status != SETTLE_OK)
+        return fail(error, status, "no memory for accounts");
+    status = view_accounts(view, 0, 0, &accounts, error);
+    accounts_deinit(&accounts);
+    event_key_of_text(s->repeated, &key);
+    if (status == SETTLE_OK)
+        status = view_find_event(view, &key, &position, error);
+    if (status == SETTLE_OK)
+        status = view_arrivals(view, position, &arrivals, &count, error);
+    if (status == SETTLE_OK) {
+        cr_assert_eq(count, 2);
+        mem_free(&s->mem, arrivals);
+    }
+    return status;
+}
+
+/* With the store, then without it: the first failure ends it. */
+static settle_status look(struct scarce *s, settle_error *error)
+{
+    struct view view = {0};
+    const settle_error fault = {.status = SETTLE_E_CORRUPT, .text = "rotten"};
+    settle_status status = view_attach(s->rig->engine->data_fd, s->rig->engine->store, &s->mem, &view, error);
+    if (status != SETTLE_OK)
+        return status;
+    status = ask_all(s, &view, error);
+    if (status == SETTLE_OK)
+        status = view_forget_store(&view, &fault, error);
+    if (status == SETTLE_OK)
+        status = ask_all(s, &view, error);
+    view_close(&view);
+    return status;
+}
+
+Test(view, every_allocation_may_fail)
+{
+    struct rig rig;
+    builder_use_memory();
+    rig_make(&rig);
+    rig_open(&rig);
+    for (uint64_t user = 1; user <= 40; user++)
+        (void)rig_submit(&rig, rig_deposit(user, RIG_USDT, 1, user));
+    (void)rig_submit(&rig, rig_deposit(1, RIG_USDT, 1, 1));
+    rig.options.checkpoint_interval_ms = 3600000;
+    rig_reopen(&rig);
+    for (uint64_t user = 41; user <= 120; user++)
+        (void)rig_submit(&rig, rig_deposit(user, RIG_USDT, 1, user));
+    (void)rig_submit(&rig, rig_deposit(1, RIG_USDT, 1, 1));
+    struct scarce s = {.rig = &rig, .repeated = {"deposit_1_2_1", 13}};
+    s.mem = (struct mem){counted_reallocate, &s.counted};
+    long allocations = 0;
+    for (settle_status status = SETTLE_E_NO_MEMORY; status != SETTLE_OK; allocations++) {
+        settle_error error = {.status = SETTLE_OK};
+        for (int told = 0; told < 2; told++) { /* nobody need listen to the error */
+            s.counted = (struct counted_mem){.until_failure = allocations};
+            status = look(&s, told != 0 ? &error : NULL);
+            cr_assert_eq(s.counted.outstanding, 0);
+        }
+        cr_assert(status == SETTLE_OK || (status == SETTLE_E_NO_MEMORY && error.status == status),
+                  "allocation %ld: %d %s", allocations, (int)status, error.text);
+    }
+    cr_assert_gt(allocations, 12);
+    rig_remove(&rig);
 }

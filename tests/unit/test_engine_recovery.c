@@ -371,6 +371,25 @@ Test(engine_recovery, a_torn_frame_is_kept_aside_and_cut_and_the_rest_goes_on)
 
 /* The disk lost a frame that was acknowledged, and a balance of the store rotted, which is found once the frame is cut: the
  * journal is walked again, and must not be refused for want of the frame. */
+/* The store has the event whose frame is torn: it was acknowledged, and cutting it would be a loss. */
+Test(engine_recovery, a_torn_frame_with_an_event_that_the_store_has_is_not_cut)
+{
+    struct rig rig, torn;
+    char from[TEMPDIR_PATH_BYTES], to[TEMPDIR_PATH_BYTES];
+    make_history(&rig);
+    tear(&rig, &torn, 100);
+    rig_close(&rig);
+    path_in(&rig, "store", from);
+    path_in(&torn, "store", to);
+    tempdir_remove(to);
+    tree_copy(from, to);
+    cr_assert_eq(rig_try_open(&torn), SETTLE_E_CORRUPT, "%s", torn.log);
+    cr_assert(strstr(torn.error.text, "were acknowledged"), "%s", torn.error.text);
+    cr_assert_not(rig_logged(&torn, "was cut"), "%s", torn.log);
+    rig_remove(&torn);
+    rig_remove(&rig);
+}
+
 Test(engine_recovery, a_torn_frame_that_the_watermark_knew_is_cut_though_the_store_is_damaged_too)
 {
     static const unsigned char user_1_usdt[] = {0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2};

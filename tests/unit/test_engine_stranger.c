@@ -87,6 +87,25 @@ Test(engine_stranger, a_store_of_another_history_is_not_gone_on_with, FIXTURE)
     }
 }
 
+static void forget_persisted(struct store_copy *copy)
+{
+    copy->meta.point.persisted_seq = POINT_PERSISTED_UNKNOWN;
+}
+
+/* What is stored has been synced. */
+Test(engine_stranger, a_store_that_does_not_know_what_was_persisted_is_gone_on_with, FIXTURE)
+{
+    settle *engine = NULL;
+    settle_result result;
+    fixture_fill_engine(0);
+    fixture_rewrite_store(forget_persisted);
+    EXPECT_OK(submit_first(&engine, &result));
+    EXPECT_OK(settle_flush(engine, &test_error));
+    EXPECT_OK(settle_close(engine, &test_error));
+    EXPECT_OK(submit_first(&engine, &result));
+    EXPECT_OK(settle_close(engine, &test_error));
+}
+
 /* ---- What verify says of such a store ---- */
 
 static void change_balance(struct store_copy *copy)

@@ -142,6 +142,8 @@ Test(snapshot, another_journals_is_made_anew, FIXTURE)
     tree_copy(from, to);
     EXPECT_STATUS(snapshot_meta_read(data_fd, rig.data, journal_reader_id(reader), &mem_libc, &meta, &test_error),
                   SETTLE_E_CORRUPT);
+    EXPECT_STATUS(snapshot_meta_read(data_fd, rig.data, journal_reader_id(reader), &mem_libc, &meta, NULL),
+                  SETTLE_E_CORRUPT);
     meta = advance(1, &fault);
     cr_assert_eq(fault.status, SETTLE_E_CORRUPT);
     cr_assert_eq(meta.account_digest, good.account_digest);

@@ -157,6 +157,24 @@ Test(store_forged, a_block_of_ids_that_is_fuller_than_full_is_damage, FORGED)
     expect_damage(fixture_apply(&f, batch_of(&other, 0)), "impossible count");
 }
 
+/* An id of a kind that no event has: a walk sees it, and whoever asks for an id never names it. */
+Test(store_forged, an_id_of_no_event_is_damage, FORGED)
+{
+    uint8_t key[512], value[STORE_BLOCK_BYTES];
+    size_t key_bytes = 0;
+    struct store_id id = natural_id(1000, SETTLE_DEPOSIT, 7, 2, 64);
+    EXPECT_OK(fixture_reopen(&f, true));
+    EXPECT_OK(fixture_apply(&f, batch_of(&id, 0)));
+    store_close(f.store);
+    f.store = NULL;
+    cr_assert_eq(raw_first(&f, STORE_NATURAL_IDS, key, &key_bytes, value, sizeof value), sizeof value);
+    value[8 + 8] = 9;
+    forge(STORE_NATURAL_IDS, key, key_bytes, value, sizeof value);
+    struct store_snapshot *snapshot = fixture_snapshot(f.store);
+    EXPECT_STATUS(store_ids_walk(snapshot, take_id, NULL, &fixture_error), SETTLE_E_CORRUPT);
+    store_snapshot_close(snapshot);
+}
+
 Test(store_forged, meta_with_a_reserved_bit_is_damage, FORGED)
 {
     uint8_t key[512], value[STORE_META_VALUE_BYTES];

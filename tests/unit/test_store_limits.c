@@ -299,6 +299,15 @@ static void limit_addresses(size_t bytes)
     cr_assert_eq(setrlimit(RLIMIT_AS, &limit), 0);
 }
 
+Test(store_limits, an_address_space_with_a_wide_limit_has_room_for_the_whole_map)
+{
+    struct fixture f;
+    limit_addresses((size_t)1 << 45);
+    fixture_open(&f);
+    cr_assert_eq(f.store->map.bytes, STORE_MAP_BYTES);
+    fixture_close(&f);
+}
+
 Test(store_limits, a_limited_address_space_is_not_taken_whole)
 {
     struct fixture f;

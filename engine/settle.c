@@ -180,19 +180,22 @@ static settle_status tail_cut(settle *e, settle_error *error)
     uint64_t offset = 0;
     char copy[SEGMENT_NAME_BYTES + 32];
     const char *segment = journal_reader_place(e->follower, tail->torn_position, &offset);
-    settle_status status = journal_cut_tail(e->data_fd, segment, offset, tail->torn_bytes, copy, error);
-    if (status != SETTLE_OK)
-        return status;
-    engine_log(e, SETTLE_LOG_WARNING,
-               "a torn frame of %" PRIu64 " bytes at %s:%" PRIu64 " was cut; %s; it is kept as journal/%s",
-               tail->torn_bytes, segment, offset,
-               tail->torn_position < e->acknowledged_position
-                   ? "THE DISK HAS LOST WHAT WAS ACKNOWLEDGED: journal/watermark tells of it"
-                   : "nothing in it was acknowledged",
-               copy);
-    /* It was told. Whoever walks the journal once more, for a new store, must not miss the frame again. */
-    if (e->acknowledged_position > tail->torn_position)
+    settle_status status = SETTLE_OK;
+    bool is_lost = tail->torn_position < e->acknowledged_position;
+    if (is_lost) {
+        engine_log(e, SETTLE_LOG_WARNING,
+                   "THE DISK HAS LOST WHAT WAS ACKNOWLEDGED: journal/watermark tells of the torn frame at %s:%" PRIu64, segment,
+                   offset);
+        /* It was told. Whoever walks the journal once more, for a new store, must not miss the frame again; nor whoever opens it
+         * behind a crash, which may come once the frame is gone. */
+        status = watermark_lower(e->data_fd, tail->torn_position, error);
         e->acknowledged_position = tail->torn_position;
+    }
+    if (status == SETTLE_OK)
+        status = journal_cut_tail(e->data_fd, segment, offset, tail->torn_bytes, copy, error);
+    if (status == SETTLE_OK)
+        engine_log(e, SETTLE_LOG_WARNING, "a torn frame of %" PRIu64 " bytes at %s:%" PRIu64 " was cut%s; it is kept as journal/%s",
+                   tail->torn_bytes, segment, offset, is_lost ? "" : "; nothing in it was acknowledged", copy);
     return status;
 }
 

@@ -30,7 +30,7 @@ settle_status archive_lock_take(int data_fd, int *ret_fd, settle_error *error)
             return status;
         }
         status = file_identify_at(data_fd, ARCHIVE_LOCK_NAME, &named, NULL);
-        if (status == SETTLE_OK && ours.device == named.device && ours.inode == named.inode) {
+        if (status == SETTLE_OK && file_is_same(&ours, &named)) {
             *ret_fd = fd;
             return SETTLE_OK;
         }

@@ -53,7 +53,7 @@ static settle_status segment_begin(struct copy *c, settle_error *error)
 static settle_status frame_write(struct copy *c, const struct frame *frame, settle_error *error)
 {
     uint64_t size = journal_reader_segment_bytes(c->reader);
-    while (c->segment_count == 0 || frame->position / size > segment_entry_of(c)->header.ordinal) {
+    while (frame->position / size > segment_entry_of(c)->header.ordinal) {
         settle_status status = segment_begin(c, error);
         if (status != SETTLE_OK)
             return status;
@@ -85,11 +85,13 @@ static settle_status frame_cut(struct copy *c, const struct frame *frame, settle
     struct record record;
     size_t offset = 0, used = FRAME_HEADER_BYTES;
     cut.event_count = (uint32_t)(c->until_seq - frame->first_seq + 1);
-    while (frame_next_record(frame, &offset, &record)) {
+    bool is_last = false;
+    while (!is_last) {
+        bool has_record = frame_next_record(frame, &offset, &record);
+        assert(has_record); /* the event's decision is in this frame */
         used = offset;
         cut.record_count++;
-        if (record.kind >= RECORD_VALIDATED && record.kind <= RECORD_CONFLICT && record.seq == c->until_seq)
-            break;
+        is_last = record.kind >= RECORD_VALIDATED && record.kind <= RECORD_CONFLICT && record.seq == c->until_seq;
     }
     memcpy(c->buffer, frame->bytes, used);
     return frame_make(c, &cut, used, error);
@@ -103,8 +105,10 @@ static settle_status persisted_keep(struct copy *c, const struct frame *frame, s
         return SETTLE_OK;
     struct record record;
     size_t offset = 0;
-    while (frame_next_record(frame, &offset, &record) && record.kind != RECORD_PERSISTED)
-        ;
+    do {
+        bool has_record = frame_next_record(frame, &offset, &record);
+        assert(has_record); /* persisted_last_seq is one's */
+    } while (record.kind != RECORD_PERSISTED);
     struct record_persisted persisted = {c->end.persisted_seq + 1, last, record.u.persisted.time_us};
     struct frame own = {.position = c->end.position, .first_seq = c->end.next_seq, .time_us = persisted.time_us};
     own.record_count = 1;

@@ -48,11 +48,11 @@ const struct segment_list *journal_reader_segments(const struct journal_reader *
     return &reader->segments;
 }
 
-/* The entry that holds a position; count when there is none. */
+/* The entry that holds a position; count when there is none. The list begins with ordinal 0 and has no hole. */
 static size_t segment_of(const struct journal_reader *r, uint64_t position)
 {
-    uint64_t ordinal = position / reader_segment_bytes(r), first = r->segments.entries[0].header.ordinal;
-    return ordinal < first || ordinal - first >= r->segments.count ? r->segments.count : (size_t)(ordinal - first);
+    uint64_t ordinal = position / reader_segment_bytes(r);
+    return ordinal < r->segments.count ? (size_t)ordinal : r->segments.count;
 }
 
 const char *journal_reader_place(const struct journal_reader *reader, uint64_t position, uint64_t *ret_offset_bytes)

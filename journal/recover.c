@@ -48,7 +48,7 @@ static size_t sector_rest(uint64_t offset_in_segment)
 /* A frame whose header is whole but whose body is not: torn when its end is missing or a sector of it was never written. */
 static bool body_is_torn(const uint8_t *bytes, size_t count, size_t length, uint64_t offset_in_segment)
 {
-    if (count < length || bytes[length - 1] == 0)
+    if (count < length) /* bytes[count - 1] is not zero: where the length is reached, so is the end */
         return true;
     for (size_t at = sector_rest(offset_in_segment); at < length;) {
         size_t portion = length - at < FORMAT_SECTOR_BYTES ? length - at : FORMAT_SECTOR_BYTES;

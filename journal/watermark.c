@@ -53,3 +53,18 @@ settle_status watermark_pause(int data_fd, struct watermark *ret_before, settle_
     file_close(journal_fd);
     return fail_in(error, status, "journal");
 }
+
+settle_status watermark_lower(int data_fd, uint64_t position, settle_error *error)
+{
+    int journal_fd = -1, fd = -1;
+    settle_status status = dir_open_at(data_fd, "journal", false, &journal_fd, error);
+    if (status == SETTLE_OK)
+        status = file_open_at(journal_fd, WATERMARK_NAME, FILE_WRITE, &fd, error);
+    if (status == SETTLE_OK)
+        status = watermark_write(fd, position, false, error);
+    if (status == SETTLE_OK)
+        status = file_sync_data(fd, WATERMARK_FILE, error);
+    file_close(fd);
+    file_close(journal_fd);
+    return fail_in(error, status, "journal");
+}

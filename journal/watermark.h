@@ -1,6 +1,6 @@
 /*
  * watermark.h — how far the journal is durable, told by a living writer to readers in other processes, and to the next
- * writer: `journal/watermark`, which is never synced.
+ * writer: `journal/watermark`, which is not synced but where it is lowered.
  *
  * It is written only behind a sync. So after a crash it may be too small, or old, but never too large: a journal that ends
  * before it has lost what was acknowledged.
@@ -23,5 +23,7 @@ settle_status watermark_write(int fd, uint64_t position, bool is_appending, sett
 settle_status watermark_read(int journal_fd, struct watermark *ret_watermark, settle_error *error);
 /* A writer that begins: keeps the position, which is evidence, and says that nobody appends. */
 settle_status watermark_pause(int data_fd, struct watermark *ret_before, settle_error *error);
+/* Before a writer that recovers cuts what the watermark tells of: back to `position`, on stable storage. */
+settle_status watermark_lower(int data_fd, uint64_t position, settle_error *error);
 
 #endif

@@ -317,7 +317,7 @@ static void *spare_main(void *argument)
 /* Has the next segment made ready once the current one is whole and half used. Failure is met at the switch. */
 static void spare_prepare(struct journal_writer *w, uint64_t offset_bytes)
 {
-    if (w->spare_is_running || w->spare_fd >= 0 || w->header.segment_bytes <= FILL_BYTES_FIRST ||
+    if (w->spare_is_running || w->header.segment_bytes <= FILL_BYTES_FIRST ||
         offset_bytes < w->header.segment_bytes / 2)
         return;
     w->spare_is_running = pthread_create(&w->spare_thread, NULL, spare_main, w) == 0;

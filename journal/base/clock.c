@@ -15,7 +15,7 @@ uint64_t clock_system_us(void *context)
     struct timespec now;
     int failed = clock_gettime(CLOCK_REALTIME, &now);
     assert(failed == 0); /* the clock exists on every kernel there is */
-    if (failed != 0 || now.tv_sec < 0)
+    if (now.tv_sec < 0)
         return 0;
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }

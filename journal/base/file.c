@@ -55,9 +55,8 @@ static settle_status check_ours(int fd, const char *name, mode_t kind, unsigned 
     struct stat st;
     if (fstat(fd, &st) != 0)
         return fail_errno(error, errno, name, "cannot examine it");
-    if ((st.st_mode & S_IFMT) != kind)
-        return fail_at(error, SETTLE_E_ACCESS, name, 0, 0, "%s",
-                       kind == S_IFDIR ? "not a directory" : "not a regular file");
+    if ((st.st_mode & S_IFMT) != kind) /* a directory was opened as one: it is a file that is none */
+        return fail_at(error, SETTLE_E_ACCESS, name, 0, 0, "not a regular file");
     uid_t user = geteuid();
     if (st.st_uid != user && !((trust & TRUST_READ) != 0 && user == 0))
         return fail_at(error, SETTLE_E_ACCESS, name, 0, 0, "belongs to another user (uid %lu)",
@@ -90,8 +89,7 @@ static settle_status sync_parent(int dir_fd, const char *name, settle_error *err
     char parent[PATH_MAX];
     const char *slash = strrchr(name, '/');
     size_t bytes = slash == NULL ? 0 : slash == name ? 1 : (size_t)(slash - name);
-    if (bytes >= sizeof(parent))
-        return fail_errno(error, ENAMETOOLONG, name, "cannot sync the directory");
+    assert(bytes < sizeof(parent)); /* the system has just taken the whole name */
     memcpy(parent, bytes == 0 ? "." : name, bytes == 0 ? 1 : bytes);
     parent[bytes == 0 ? 1 : bytes] = '\0';
     int fd = open_retry(dir_fd, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
@@ -342,13 +340,13 @@ static settle_status open_checked(int dir_fd, const char *name, enum file_mode m
 {
     assert(name != NULL && name[0] != '\0');
     assert(ret_fd != NULL);
+    assert(mode <= FILE_CREATE_OR_WRITE);
     int fd = -1;
     switch (mode) {
     case FILE_READ: fd = open_retry(dir_fd, name, O_RDONLY | OPEN_FLAGS, 0); break;
     case FILE_WRITE: fd = open_retry(dir_fd, name, O_RDWR | OPEN_FLAGS, 0); break;
     case FILE_CREATE: fd = create_exclusive(dir_fd, name, (mode_t)permissions); break;
-    case FILE_CREATE_OR_WRITE: fd = open_or_create(dir_fd, name, (mode_t)permissions); break;
-    default: assert(mode == FILE_READ); /* no such mode */
+    default: fd = open_or_create(dir_fd, name, (mode_t)permissions); break; /* FILE_CREATE_OR_WRITE */
     }
     if (fd < 0)
         return fail_errno(error, errno, name, errno == ELOOP ? "is a symbolic link" : "cannot open the file");
@@ -396,6 +394,11 @@ settle_status file_identify_at(int dir_fd, const char *name, struct file_identit
         return fail_errno(error, errno, name, "cannot examine the file");
     fill_identity(&st, ret_identity);
     return SETTLE_OK;
+}
+
+bool file_is_same(const struct file_identity *a, const struct file_identity *b)
+{
+    return a->device == b->device && a->inode == b->inode;
 }
 
 settle_status file_size(int fd, const char *name, uint64_t *ret_bytes, settle_error *error)

@@ -47,6 +47,7 @@ struct file_identity {
 settle_status file_identify(int fd, const char *name, struct file_identity *ret_identity, settle_error *error);
 /* What has the name now, a symbolic link as itself; SETTLE_E_NOT_FOUND. */
 settle_status file_identify_at(int dir_fd, const char *name, struct file_identity *ret_identity, settle_error *error);
+bool file_is_same(const struct file_identity *a, const struct file_identity *b);
 settle_status file_size(int fd, const char *name, uint64_t *ret_bytes, settle_error *error);
 /* Reads exactly `count` bytes; where the file ends sooner the rest is zeros (a segment is zeros past its end). */
 settle_status file_read_zeros(int fd, const char *name, uint64_t offset, void *ret_bytes, size_t count,

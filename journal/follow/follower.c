@@ -214,8 +214,7 @@ static bool has_moved(struct follower *f)
     if (dir_open_shared(f->directory, false, &fd, &unused) != SETTLE_OK)
         return unused.cause_errno == ENOENT || unused.cause_errno == ENOTDIR;
     bool is_other = file_identify(f->dir_fd, "", &held, NULL) == SETTLE_OK &&
-                    file_identify(fd, "", &named, NULL) == SETTLE_OK &&
-                    (held.device != named.device || held.inode != named.inode);
+                    file_identify(fd, "", &named, NULL) == SETTLE_OK && !file_is_same(&held, &named);
     file_close(fd);
     return is_other;
 }
@@ -389,7 +388,7 @@ static settle_status step(struct follower *f, struct journal_reader *reader, set
     settle_status status = SETTLE_OK;
     if (f->state < FOLLOW_CATCH)
         status = follower_resume_step(f, reader, error);
-    if (status == SETTLE_OK && f->state == FOLLOW_CATCH && !f->progress.is_paused)
+    if (status == SETTLE_OK && f->state == FOLLOW_CATCH)
         status = follower_catch_up(f, reader, error);
     if (status == SETTLE_OK && f->state == FOLLOW_RUN)
         status = run(f, reader, error);

@@ -88,7 +88,7 @@ static void begin_at_first(struct follower *f, const struct journal_reader *read
 static bool is_saved(const struct follower *f)
 {
     const struct log_position *a = &f->from, *b = &f->done;
-    return f->has_position && a->boundary.position == b->boundary.position && a->boundary.chain == b->boundary.chain &&
+    return f->has_position && a->boundary.position == b->boundary.position && /* then its chain is: it was looked for */
            a->place.seq == b->place.seq && a->place.step == b->place.step && a->file_bytes == b->file_bytes &&
            a->sample_per_million == b->sample_per_million;
 }

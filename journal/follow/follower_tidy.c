@@ -25,12 +25,6 @@ static bool remove_file(struct follower *f, const struct log_name *name)
 {
     char text[LOG_NAME_BYTES];
     log_name_format(name, text);
-    if (f->compression != NULL && log_name_compare(name, log_compression_name(f->compression)) == 0) {
-        log_compression_close(f->compression);
-        f->compression = NULL;
-        if (name->is_partial)
-            return true;
-    }
     settle_status status = file_remove_at(f->dir_fd, text, &f->error);
     if (status == SETTLE_OK || status == SETTLE_E_NOT_FOUND)
         return true;
@@ -48,11 +42,16 @@ static uint32_t newest_day(const struct follower *f, const struct log_list *list
 }
 
 /* What a crash left of a compression, and what is too old or too much. */
-static bool remove_files(struct follower *f, const struct log_list *list, size_t *ret_removed)
+static bool remove_files(struct follower *f, struct log_list *list, size_t *ret_removed)
 {
     for (size_t i = 0; i < list->count; i++) {
-        if (list->files[i].name.is_partial && !remove_file(f, &list->files[i].name))
+        struct log_file *file = &list->files[i];
+        if (!file->name.is_partial)
+            continue;
+        if (!remove_file(f, &file->name))
             return false;
+        list->bytes -= file->bytes; /* nothing whole has to make room for it */
+        file->bytes = 0;
     }
     size_t excess = log_list_excess(list, newest_day(f, list), f->options.keep_days, f->options.keep_bytes);
     *ret_removed = excess;
@@ -77,13 +76,14 @@ static const struct log_file *next_to_compress(const struct follower *f, const s
 
 static void look(struct follower *f)
 {
+    assert(f->compression == NULL); /* else a partial file would not be what a crash left */
     struct log_list list;
     size_t removed;
     if (log_list_read(f->dir_fd, f->mem, f->options.keep_bytes > 0, &list, &f->error) != SETTLE_OK) {
         try_later(f, "list the log directory");
         return;
     }
-    if (remove_files(f, &list, &removed) && f->compression == NULL) {
+    if (remove_files(f, &list, &removed)) {
         const struct log_file *next = next_to_compress(f, &list, removed);
         f->tidy_is_due = next != NULL;
         if (next != NULL && log_compression_open(f->dir_fd, &next->name, f->mem, &f->compression, &f->error) != SETTLE_OK)
@@ -107,7 +107,7 @@ static void compress(struct follower *f)
 
 bool follower_tidy_is_due(const struct follower *f)
 {
-    if (f->dir_fd < 0 || !f->synced_is_saved || (!f->tidy_is_due && f->compression == NULL))
+    if (f->dir_fd < 0 || !f->synced_is_saved || !f->tidy_is_due) /* it is while a file is being compressed */
         return false;
     uint64_t now = clock_system_us(NULL);
     return now >= f->tidy_after_us || f->tidy_after_us - now > RETRY_US;

@@ -18,7 +18,6 @@
 struct log_compression {
     const struct mem *mem;
     int dir_fd, from_fd, to_fd; /* dir_fd is borrowed */
-    struct log_name name;
     char from[LOG_NAME_BYTES], to[LOG_NAME_BYTES], partial[LOG_NAME_BYTES];
     ZSTD_CCtx *context;
     uint64_t from_bytes, read_bytes, written_bytes;
@@ -47,7 +46,6 @@ settle_status log_compression_open(int dir_fd, const struct log_name *name, cons
     c->mem = mem;
     c->dir_fd = dir_fd;
     c->from_fd = c->to_fd = -1;
-    c->name = *name;
     log_name_format(name, c->from);
     log_name_format(&(struct log_name){name->day, name->part, true, false}, c->to);
     log_name_format(&(struct log_name){name->day, name->part, true, true}, c->partial);
@@ -118,11 +116,6 @@ settle_status log_compression_step(struct log_compression *compression, bool *re
         }
     }
     return SETTLE_OK;
-}
-
-const struct log_name *log_compression_name(const struct log_compression *compression)
-{
-    return &compression->name;
 }
 
 void log_compression_close(struct log_compression *compression)

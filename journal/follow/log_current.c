@@ -19,16 +19,11 @@ void log_current_init(struct log_current *current, int dir_fd, const struct mem 
     *current = (struct log_current){.mem = mem, .dir_fd = dir_fd, .fd = -1};
 }
 
-static bool is_same_file(const struct file_identity *a, const struct file_identity *b)
-{
-    return a->device == b->device && a->inode == b->inode;
-}
-
 static settle_status adopt(struct log_current *c, uint64_t from, settle_error *error)
 {
     struct file_identity identity = {0};
     settle_status status = file_identify(c->fd, LOG_NAME, &identity, error);
-    if (status == SETTLE_OK && c->needs_cut && is_same_file(&identity, &c->identity) && identity.bytes > c->bytes)
+    if (status == SETTLE_OK && c->needs_cut && file_is_same(&identity, &c->identity) && identity.bytes > c->bytes)
         status = file_truncate(c->fd, LOG_NAME, c->bytes, error);
     if (status == SETTLE_OK)
         status = log_tail_read(c->fd, LOG_NAME, from, c->mem, &c->tail, error);
@@ -71,7 +66,7 @@ settle_status log_current_watch(const struct log_current *current, enum log_chan
     settle_status status = file_identify_at(current->dir_fd, LOG_NAME, &now, error);
     if (status != SETTLE_OK && status != SETTLE_E_NOT_FOUND)
         return status;
-    if (status == SETTLE_E_NOT_FOUND || !is_same_file(&now, &current->identity))
+    if (status == SETTLE_E_NOT_FOUND || !file_is_same(&now, &current->identity))
         *ret_change = LOG_GONE;
     else if (now.bytes < current->bytes)
         *ret_change = LOG_SHRUNK;

@@ -86,7 +86,10 @@ bool log_name_parse(const char *text, struct log_name *ret_name)
     const char *at = text + prefix + DAY_TEXT_BYTES;
     size_t digits = at[0] == '.' ? strspn(at + 1, "0123456789") : 0;
     if (digits > 0) {
-        if (digits < 3 || digits > 9 || !digits_parse(at + 1, digits, &name.part) || name.part == 0)
+        if (digits < 3 || digits > 9)
+            return false;
+        (void)digits_parse(at + 1, digits, &name.part); /* they are digits */
+        if (name.part == 0)
             return false;
         at += 1 + digits;
     }

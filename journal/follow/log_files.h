@@ -66,7 +66,6 @@ settle_status log_compression_open(int dir_fd, const struct log_name *name, cons
                                    struct log_compression **ret_compression, settle_error *error);
 /* About a MiB of the file. At its end NAME.zst is on stable storage and NAME is removed: *ret_is_done. */
 settle_status log_compression_step(struct log_compression *compression, bool *ret_is_done, settle_error *error);
-const struct log_name *log_compression_name(const struct log_compression *compression);
 /* What is not done is removed. NULL is fine. */
 void log_compression_close(struct log_compression *compression);
 

@@ -108,8 +108,7 @@ bool log_line_parse(const char *line, size_t bytes, struct log_line *ret_line)
 struct scan {
     struct log_tail *tail;
     uint64_t damaged_at;  /* UINT64_MAX: nowhere */
-    bool damaged_is_ours; /* it begins like a line of ours, or is nothing but zeros */
-    bool all_zero;        /* from damaged_at on */
+    bool damaged_is_ours; /* it begins like a line of ours, or with zeros */
     bool skips;           /* in a line that is longer than ours are, or whose beginning was not read */
     bool is_trusted;      /* nothing here can be damaged */
 };
@@ -128,10 +127,7 @@ static void scan_piece(struct scan *s, const char *piece, size_t bytes, uint64_t
     if (!s->is_trusted && s->damaged_at == UINT64_MAX && (is_zeroed || is_torn)) {
         s->damaged_at = offset;
         s->damaged_is_ours = is_torn || piece[0] == '\0' || begins_like_ours(piece, strnlen(piece, bytes));
-        s->all_zero = true;
     }
-    if (!s->is_trusted && s->damaged_at != UINT64_MAX)
-        s->all_zero = s->all_zero && bytes_are_zero((const uint8_t *)piece, bytes);
     if (is_zeroed || !log_line_parse(piece, bytes, &line))
         return;
     s->damaged_is_ours = true;
@@ -219,7 +215,7 @@ static settle_status tail_read(struct scan *s, int fd, const char *name, uint64_
     }
     if (status != SETTLE_OK)
         return status;
-    tail->kept_bytes = has_damage && (s->damaged_is_ours || s->all_zero) ? s->damaged_at : tail->file_bytes;
+    tail->kept_bytes = has_damage && s->damaged_is_ours ? s->damaged_at : tail->file_bytes;
     status = byte_before(fd, name, tail->kept_bytes, &byte, error);
     tail->needs_newline = byte != '\n';
     return status;

@@ -449,19 +449,19 @@ static void records_recall(struct lines *lines, const struct lines_event *event)
     assert(lines->frame_first < lines->frame_end && at->copy != NULL);
     assert(event->seq >= at->frame.first_seq && event->seq <= at->last_seq);
     size_t offset = event->offset;
-    bool is_there =
-        record_next(&at->frame, &offset, &lines->consumed) && record_next(&at->frame, &offset, &lines->decided);
-    assert(is_there && lines->consumed.seq == event->seq && lines->decided.seq == event->seq);
+    bool has_consumed = record_next(&at->frame, &offset, &lines->consumed);
+    bool has_decided = record_next(&at->frame, &offset, &lines->decided);
+    assert(has_consumed && has_decided && lines->consumed.seq == event->seq && lines->decided.seq == event->seq);
 }
 
 static char *render(struct lines *lines, char *at, const struct lines_step *step)
 {
-    switch (lines->options.format) {
-    case LINE_ECS: return lines_ecs(lines, at, step);
-    case LINE_OTLP: records_recall(lines, step->event); return lines_otlp(lines, at, step);
-    case LINE_SETTLE: break;
-    }
-    return lines_settle(lines, at, step);
+    if (lines->options.format == LINE_SETTLE)
+        return lines_settle(lines, at, step);
+    if (lines->options.format == LINE_ECS)
+        return lines_ecs(lines, at, step);
+    records_recall(lines, step->event);
+    return lines_otlp(lines, at, step);
 }
 
 bool lines_next(struct lines *lines, char *at, struct line *ret_line)

@@ -141,7 +141,7 @@ bool merkle_inclusion_root(uint64_t index, uint64_t size, const struct digest *l
             return false;
         if ((fn & 1) != 0 || fn == sn) {
             r = merkle_node(&path[i], &r);
-            while ((fn & 1) == 0 && fn != 0) {
+            while ((fn & 1) == 0) { /* it equals sn then, which is not 0: it has a bit */
                 fn >>= 1;
                 sn >>= 1;
             }
@@ -172,7 +172,7 @@ static bool consistency_walk(uint64_t old_size, uint64_t size, const struct dige
         if ((fn & 1) != 0 || fn == sn) {
             fr = merkle_node(&path[i], &fr);
             sr = merkle_node(&path[i], &sr);
-            while ((fn & 1) == 0 && fn != 0) {
+            while ((fn & 1) == 0) { /* it equals sn then, which is not 0: it has a bit */
                 fn >>= 1;
                 sn >>= 1;
             }

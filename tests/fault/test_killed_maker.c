@@ -7,10 +7,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "journal/base/bytes.h"
+#include "journal/watermark.h"
 #include "query/query.h"
 #include "tests/lib/disk_image.h"
 #include "tests/lib/expect.h"
 #include "tests/lib/rig.h"
+#include "tests/lib/tree.h"
 
 SETTLE_SUITE(killed_maker);
 
@@ -112,6 +115,55 @@ Test(killed_maker, of_a_new_directory_leaves_one_that_opens_after_a_power_cut, F
         tempdir_remove(rig.data);
         cr_assert_lt(number, 1000);
     }
+}
+
+/* The disk has lost a frame that was acknowledged, but for its beginning: the watermark tells of it. */
+static void lose_last_frame(void)
+{
+    uint8_t watermark[WATERMARK_BYTES];
+    char path[TEMPDIR_PATH_BYTES];
+    struct inspect_directory inspected;
+    EXPECT_OK(query_inspect(rig.data, &inspected, &test_error));
+    const struct inspect_segment *last = &inspected.segments[inspected.segment_count - 1];
+    struct tree_segments segments = tree_segments(rig.data);
+    tree_write(segments.paths[segments.count - 1], last->bytes_used, "SETF", 4);
+    tree_segments_free(&segments);
+    inspect_free(&inspected);
+    put_u64(watermark, 1000000);
+    put_u64(watermark + 8, ~UINT64_C(1000000));
+    put_u64(watermark + 16, 1);
+    tempdir_join(path, rig.data, "journal/watermark");
+    tree_write(path, 0, watermark, sizeof watermark);
+}
+
+Test(killed_maker, of_a_cut_leaves_a_journal_that_opens_though_the_watermark_told_of_the_torn_frame, FIXTURE)
+{
+    bool killed = true;
+    unsigned kills = 0;
+    for (uint64_t number = 1; killed; number++) {
+        rig_open(&rig);
+        rig_deposits(&rig, 1, 3);
+        rig_close(&rig);
+        lose_last_frame();
+        kill_later(number);
+        disk_log_mark(3);
+        if (rig_try_open(&rig) == SETTLE_OK)
+            (void)settle_close(rig.engine, NULL);
+        rig.engine = NULL;
+        killed = was_killed();
+        kills += killed;
+        cr_assert(rig_logged(&rig, "THE DISK HAS LOST") || killed);
+        disk_log_faults(NULL, NULL);
+        struct disk_log *log = disk_log_stop();
+        cut_from(log, log->count); /* the power goes with the process */
+        disk_log_free(log);
+        cr_assert_eq(rig_try_open(&rig), SETTLE_OK, "killed at call %d: %s", (int)number, rig.error.text);
+        cr_assert(rig_available(&rig, 1, RIG_USDT) == 3);
+        rig_close(&rig);
+        rig_log_clear(&rig);
+        tempdir_remove(rig.data);
+    }
+    cr_assert_geq(kills, 10);
 }
 
 static settle_status archive(void)

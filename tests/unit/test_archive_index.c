@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <string.h>
 
 #include "journal/base/bytes.h"
@@ -256,4 +257,21 @@ Test(archive_index, a_head_or_an_entry_with_impossible_content_is_refused, FIXTU
     cr_assert_str_eq(test_error.text, "the index is too long");
     free(changed);
     free(bytes);
+}
+
+/* ---- In the way ---------------------------------------------------------------------------------------------------- */
+
+Test(archive_index, a_directory_under_one_of_its_names_is_told, FIXTURE)
+{
+    struct archive_index index = {.mem = &mem_libc};
+    const struct archive_entry entry = entry_of(0);
+    EXPECT_OK(archive_index_put(&index, &entry, &test_error));
+    cr_assert_eq(mkdirat(dir_fd, ARCHIVE_INDEX_NAME_NEW, 0700), 0);
+    EXPECT_STATUS(archive_index_write(dir_fd, &index, &test_error), SETTLE_E_ACCESS);
+    cr_assert_not(file_exists_at(dir_fd, ARCHIVE_INDEX_NAME));
+    EXPECT_STATUS(archive_index_remove(dir_fd, &test_error), SETTLE_E_ACCESS);
+    cr_assert_eq(archive_index_remove(dir_fd, NULL), SETTLE_E_ACCESS);
+    EXPECT_OK(dir_remove_at(dir_fd, ARCHIVE_INDEX_NAME_NEW, &test_error));
+    EXPECT_OK(archive_index_write(dir_fd, &index, &test_error));
+    archive_index_free(&index);
 }

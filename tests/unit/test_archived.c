@@ -378,7 +378,8 @@ Test(archived, a_table_with_impossible_numbers_is_refused, FIXTURE)
         {8 + 24 + 4, 0},          /* the last one, empty */
         {8 + 36, 0},              /* no blocks */
         {8 + 36, 2},              /* fewer */
-        {8 + 36, 1 << 14},        /* more than the file has room for */
+        {8 + 36, 1 << 13},        /* more than the file has room for */
+        {8 + 36, 1 << 14},        /* more than a segment has blocks */
         {8 + 36, UINT32_MAX},     /* more than a segment has */
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -389,6 +390,33 @@ Test(archived, a_table_with_impossible_numbers_is_refused, FIXTURE)
         memcpy(at, before, 4);
     }
     cr_assert_eq(refused, sizeof rows / sizeof *rows);
+    free(packed);
+    free(bytes);
+}
+
+/* Of many blocks the first is damaged: nothing behind it is looked at. */
+Test(archived, the_first_damaged_block_ends_a_comparison_and_a_check, FIXTURE)
+{
+    const struct mem mem = {reallocate, NULL};
+    size_t count = 3 * B, packed_count = 0;
+    uint8_t *bytes = make_bytes(count, 8);
+    struct archived *archived = NULL;
+    int fd = -1;
+    bool is_equal = true;
+    pack(bytes, count, 1);
+    uint8_t *packed = read_file(NAME, &packed_count);
+    packed[500] ^= 1;
+    write_file(NAME, packed, packed_count);
+    EXPECT_OK(archived_open(dir_fd, NAME, &mem_libc, &archived, &test_error));
+    EXPECT_OK(file_open_at(dir_fd, "plain", FILE_READ, &fd, &test_error));
+    EXPECT_STATUS(archived_compare(archived, fd, "plain", &mem_libc, &is_equal, &test_error), SETTLE_E_CORRUPT);
+    EXPECT_STATUS(archived_check(archived, &mem_libc, &test_error), SETTLE_E_CORRUPT);
+    allocations_left = 0;
+    EXPECT_STATUS(archived_check(archived, &mem, &test_error), SETTLE_E_NO_MEMORY);
+    EXPECT_STATUS(archived_compare(archived, fd, "plain", &mem, &is_equal, &test_error), SETTLE_E_NO_MEMORY);
+    cr_assert(is_equal, "an error answers nothing");
+    file_close(fd);
+    archived_close(archived);
     free(packed);
     free(bytes);
 }

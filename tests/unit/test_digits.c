@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "ingest/scan_json.h"
 #include "journal/base/clock.h"
 #include "tests/lib/expect.h"
 #include "tests/lib/stream.h"
@@ -317,6 +318,7 @@ Test(digits, integers_above_2_to_the_53_are_strings)
     expect_text(&place, digits_json_user(place_at(&place), SETTLE_USER_MAX), "\"9223372036854775807\"", "user");
     expect_text(&place, digits_json_user(place_at(&place), SETTLE_USER_EXTERNAL), "\"external\"", "user");
     expect_text(&place, digits_json_user(place_at(&place), SETTLE_USER_FEES), "\"fees\"", "user");
+    expect_text(&place, digits_json_user(place_at(&place), SETTLE_USER_MAX + 1), "\"9223372036854775808\"", "user");
 }
 
 static void expect_json(const char *text, size_t bytes, const char *expected)
@@ -367,12 +369,18 @@ Test(digits, utf_8_stays_and_what_is_none_becomes_u_fffd)
         {"\xc3\xa4", "\xc3\xa4"},
         {"\xe2\x82\xac", "\xe2\x82\xac"},
         {"\xf0\x9f\x92\xb0", "\xf0\x9f\x92\xb0"},
+        {"\xe0\xa0\x80", "\xe0\xa0\x80"}, /* the first that needs three bytes, and the first of four */
+        {"\xf0\x90\x80\x80", "\xf0\x90\x80\x80"},
+        {"\xed\x9f\xbf", "\xed\x9f\xbf"}, /* the last before the surrogates, and the first behind them */
+        {"\xee\x80\x80", "\xee\x80\x80"},
         {"\xf4\x8f\xbf\xbf", "\xf4\x8f\xbf\xbf"},
         {"\xc3", "\xef\xbf\xbd"},
         {"\xe2\x82", "\xef\xbf\xbd\xef\xbf\xbd"},
         {"\xc0\x80", "\xef\xbf\xbd\xef\xbf\xbd"},
         {"\xe0\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
         {"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+        {"\xe0\x9f\xbf", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+        {"\xf0\x8f\xbf\xbf", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
         {"\xf4\x90\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
         {"\xf0\x80\x80\x80x", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdx"},
         {"a\xff\"", "a\xef\xbf\xbd\\\""},
@@ -399,4 +407,12 @@ Test(digits, a_literal_is_appended_without_its_terminator)
 {
     struct place place;
     expect_text(&place, digits_literal(place_at(&place), "{\"a\":"), "{\"a\":", "literal");
+}
+
+/* The program's scanner sees none of the library's tables: it has the same powers again. */
+Test(digits, the_scanners_powers_of_ten_are_the_same)
+{
+    cr_assert_eq(COUNT(json_powers_of_ten), 19);
+    for (size_t i = 0; i < COUNT(json_powers_of_ten); i++)
+        cr_assert_eq(json_powers_of_ten[i], digits_powers_of_ten[i], "10^%zu", i);
 }

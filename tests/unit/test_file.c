@@ -660,3 +660,33 @@ Test(file, a_lock_that_cannot_be_written_or_is_no_file_is_not_taken)
     cr_assert_not(file_exists_at(root_fd, "elsewhere"));
     cr_assert(lock_is_held_at(root_fd), "in doubt a reader is careful");
 }
+
+/* ---- Names ---------------------------------------------------------------------------------------------------------- */
+
+Test(file, is_the_same_where_device_and_number_are)
+{
+    const struct file_identity a = {.device = 1, .inode = 2, .bytes = 3, .is_regular = true};
+    const struct file_identity rows[] = {{1, 2, 9, false}, {2, 2, 3, true}, {1, 3, 3, true}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        cr_assert_eq(file_is_same(&a, &rows[i]), i == 0, "row %zu", i);
+}
+
+Test(file, the_parent_of_a_name_below_the_root_is_the_root)
+{
+    char long_name[5000];
+    EXPECT_OK(dir_sync_parent("/tmp", &test_error));
+    EXPECT_OK(dir_sync_parent("/tmp///", &test_error));
+    EXPECT_STATUS(dir_sync_parent("", &test_error), SETTLE_E_NOT_FOUND);
+    memset(long_name, 'x', sizeof long_name);
+    long_name[sizeof long_name - 1] = '\0';
+    EXPECT_STATUS(dir_sync_parent(long_name, &test_error), SETTLE_E_INVALID);
+}
+
+Test(file, a_path_through_symbolic_links_that_lead_in_a_circle_is_refused)
+{
+    int refused = -1;
+    cr_assert_eq(symlinkat("circle", root_fd, "circle"), 0);
+    EXPECT_STATUS(dir_open_at(root_fd, "circle/inner", false, &refused, &test_error), SETTLE_E_ACCESS);
+    cr_assert_not_null(strstr(test_error.text, "a symbolic link"), "%s", test_error.text);
+    cr_assert_eq(refused, -1);
+}

@@ -366,3 +366,55 @@ Test(frame, a_frame_must_follow_the_point)
     other.persisted_first_seq = other.persisted_last_seq = 0;
     cr_assert_null(frame_order_fault(&other, &point));
 }
+
+/* ---- Checksums that are right over what is wrong ------------------------------------------------------------------ */
+
+static void reseal_header(struct draft *draft)
+{
+    uint8_t covered[16 + 56];
+    memcpy(covered, id, 16);
+    memcpy(covered + 16, draft->bytes, 56);
+    put_u32(draft->bytes + 56, crc32c(0, covered, sizeof covered));
+}
+
+/* The last record ends where the trailer begins, or a few bytes before: there is no room for the header of one more. */
+Test(frame, a_header_that_counts_one_record_more_than_there_are_is_found)
+{
+    static const char name[] = "/var/spool/a-name-that-is-long-enough-to-fill-what-is-left-of-64-bytes";
+    size_t full = 0;
+    for (size_t count = 1; count < sizeof name; count++) {
+        struct draft draft;
+        struct frame frame;
+        char text[sizeof name] = "";
+        memcpy(text, name, count);
+        draft_begin(&draft);
+        add_asset(&draft, 1);
+        add_source(&draft, text);
+        draft_seal(&draft);
+        put_u32(draft.bytes + FRAME_RECORD_COUNT, 3);
+        reseal_header(&draft);
+        size_t left = draft.frame.length_bytes - FRAME_TRAILER_BYTES - draft.used;
+        full += left < RECORD_HEADER_BYTES;
+        expect_fault(&draft, "a record's length is out of range", draft.used, FIRST_SEQ);
+        cr_assert_str_eq(own_fault_of(draft.bytes, &frame), "a record's length is out of range", "%zu bytes left", left);
+    }
+    cr_assert_gt(full, 0);
+}
+
+/* Of our own frames only the checksums are looked at, but for what one needs to go on: PERSISTED. */
+Test(frame, of_our_own_a_PERSISTED_record_that_makes_no_sense_is_found)
+{
+    struct draft draft;
+    struct frame frame;
+    draft_begin(&draft);
+    add_asset(&draft, 1);
+    add_persisted(&draft, 90, 100, TIME_US + 10);
+    draft_seal(&draft);
+    cr_assert_null(own_fault_of(draft.bytes, &frame));
+    cr_assert(frame.persisted_first_seq == 90 && frame.persisted_last_seq == 100);
+    put_u64(draft.bytes + draft.last + PERSISTED_FIRST_SEQ, 0);
+    draft_seal(&draft);
+    const char *fault = own_fault_of(draft.bytes, &frame);
+    cr_assert_not_null(fault);
+    expect_fault(&draft, fault, draft.last, FIRST_SEQ);
+}

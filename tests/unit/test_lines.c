@@ -508,3 +508,32 @@ Test(lines, without_memory_a_frame_is_refused_and_can_come_again)
         told_free(&expected);
     }
 }
+
+/* ---- Assets that share a place ------------------------------------------------------------------------------------ */
+
+/* Ids with the same remainder share the place that is looked at first; and a symbol may be anything, in the journal's bytes. */
+Test(lines, assets_are_told_apart_wherever_their_ids_lie)
+{
+    static const settle_asset assets[] = {{1, 2, "AAA"}, {33, 3, "BBB"}, {65, 0, "CC\"C\\C\x01\x02\x03"}};
+    static const char *const symbols[] = {"\"AAA\"", "\"BBB\"", "\"CC\\\"C\\\\C\\u0001\\u0002\\u0003\""};
+    static const char *const amounts[] = {"15000.00", "1500.000", "1500000"};
+    for (size_t i = 0; i < 3; i++) {
+        const settle_event event = scene_transfer(SETTLE_DEPOSIT, 5, assets[i].id, 1500000, SCENE_TS);
+        struct told told = {0};
+        char expected[128];
+        scene_init(&scene);
+        scene_begin(&scene);
+        scene_transferred(&scene, &event, 1500000, 1);
+        scene_end(&scene);
+        struct lines *lines = lines_new(settle_all);
+        for (size_t j = 0; j < 3; j++)
+            EXPECT_OK(lines_asset_add(lines, &assets[j], &test_error));
+        EXPECT_OK(lines_enter(lines, &scene.before[0], &scene.frames[0], &test_error));
+        told_rest(&told, lines);
+        cr_assert_eq(told.count, 2);
+        snprintf(expected, sizeof expected, "\"asset\":%s,\"amount\":\"%s\"", symbols[i], amounts[i]);
+        cr_assert(has(&told, 0, expected) && has(&told, 1, expected), "%s\n%s", expected, told.text);
+        told_free(&told);
+        lines_close(lines);
+    }
+}

@@ -263,3 +263,13 @@ Test(log_position, without_memory_nothing_changes, .init = begin, .fini = end)
     EXPECT_OK(log_position_read(dir_fd, &mem_libc, &read_back, &test_error));
     cr_assert(read_back.part == 12);
 }
+
+Test(log_position, a_file_that_is_too_large_is_not_read, .init = begin, .fini = end)
+{
+    int fd = -1;
+    EXPECT_OK(file_open_shared_at(dir_fd, LOG_POSITION_NAME, FILE_CREATE_OR_WRITE, 0640, &fd, &test_error));
+    EXPECT_OK(file_truncate(fd, LOG_POSITION_NAME, ((uint64_t)64 << 20) + 1, &test_error));
+    file_close(fd);
+    EXPECT_STATUS(log_position_read(dir_fd, &mem_libc, &read_back, &test_error), SETTLE_E_CORRUPT);
+    cr_assert_not_null(strstr(test_error.text, "a wrong length"), "%s", test_error.text);
+}

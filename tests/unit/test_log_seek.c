@@ -183,3 +183,21 @@ Test(log_seek, it_waits_for_a_reader_that_shows_less_than_the_position, .init = 
     cr_assert(seek(from, told[told_count - 1].tail, &found) == SEEK_FOUND);
     log_seek_close(NULL);
 }
+
+/* A place that lies before the position, which nobody asks for: it is not looked for to the journal's end. */
+Test(log_seek, a_line_whose_PERSISTED_has_come_is_not_looked_for_any_further, .init = begin, .fini = end)
+{
+    struct log_position found, from = told[told_count - 1].position;
+    size_t early = 0;
+    while (told[early].position.place.seq == 0)
+        early++;
+    cr_assert(log_seek_is_before(&from, told[early].tail->last.place));
+    cr_assert(seek(&from, told[early].tail, &found) == SEEK_FOREIGN);
+    /* The same where nothing is known of PERSISTED at the place to begin at. */
+    size_t middle = told_count / 2;
+    from = told[middle].position;
+    from.restart.persisted_seq = POINT_PERSISTED_UNKNOWN;
+    from.boundary.persisted_seq = POINT_PERSISTED_UNKNOWN;
+    cr_assert(seek(&from, told[middle + 5].tail, &found) == SEEK_FOUND);
+    cr_assert_eq(found.place.seq, told[middle + 5].position.place.seq);
+}

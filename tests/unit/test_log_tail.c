@@ -289,3 +289,18 @@ Test(log_tail, a_failed_read_names_the_file)
     EXPECT_STATUS(log_tail_read(-1, "file", 0, &mem_libc, &tail, &test_error), SETTLE_E_IO);
     cr_assert_str_eq(test_error.file, "file");
 }
+
+/* Far before the byte that was synced, behind text in which no line of ours is; or nowhere. */
+Test(log_tail, the_last_line_is_found_however_far_before_what_was_synced_it_lies, .init = begin, .fini = end)
+{
+    for (int with_line = 0; with_line < 2; with_line++) {
+        char *text = malloc(700000);
+        size_t count = with_line ? make_line(text, 7) : 0;
+        while (count < 600000)
+            count += (size_t)sprintf(text + count, "a note of somebody else's\n");
+        look_from(text, count, count);
+        cr_assert(tail.kept_bytes == count && !tail.needs_newline && tail.has_line == (with_line == 1));
+        cr_assert(!with_line || tail.last.place.seq == 7);
+        free(text);
+    }
+}

@@ -161,3 +161,10 @@ Test(mem, freeing_nothing_does_not_ask_the_allocator)
     mem_free(&mem_libc, NULL);
     cr_assert(tally.asked == 0 && tally.freed == 0);
 }
+
+Test(mem, a_table_that_is_too_large_is_no_memory)
+{
+    cr_assert_null(mem_alloc_table(&mem_libc, SIZE_MAX, 2));
+    cr_assert_null(mem_alloc_table(&mem_libc, SIZE_MAX / 8, 16));
+    cr_assert_null(mem_alloc_table(&mem_libc, (size_t)PTRDIFF_MAX + 1, 1));
+}

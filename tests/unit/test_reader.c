@@ -426,3 +426,23 @@ Test(reader, a_directory_without_a_journal_is_an_error)
     file_close(data_fd);
     tempdir_remove(path);
 }
+
+/* The last one: the list that is read again has no hole, only an end. */
+Test(reader, tells_a_last_segment_that_goes_missing)
+{
+    begin_small(3);
+    struct event_records event;
+    char name[SEGMENT_NAME_BYTES];
+    const struct segment_list *segments = journal_reader_segments(reader);
+    memcpy(name, segments->entries[segments->count - 1].name, sizeof name);
+    size_t last = b.event_count - 1;
+    cr_assert_eq(b.events[last].position / SEGMENT_BYTES_MIN, segments->count - 1);
+    EXPECT_OK(journal_reader_event(reader, b.events[0].position, &event, &test_error));
+    journal_file_remove(b.data_fd, name);
+    EXPECT_STATUS(journal_reader_event(reader, b.events[last].position, &event, &test_error), SETTLE_E_CORRUPT);
+    cr_assert_not_null(strstr(test_error.file, name), "%s", test_error.file);
+    cr_assert_not_null(strstr(test_error.text, "the segment journal/"), "%s", test_error.text);
+    cr_assert_null(strstr(test_error.text, "archive"), "%s", test_error.text);
+    EXPECT_OK(journal_reader_event(reader, b.events[0].position, &event, &test_error));
+    end();
+}

@@ -209,3 +209,17 @@ Test(reader_events, confirms_a_stored_point_beyond_the_limit_and_reads_no_furthe
     }
     end();
 }
+
+/* Asked for from a frame that lies behind the answer, it has none: nothing else is taken for it. */
+Test(reader_events, PERSISTED_before_the_frame_that_is_named_is_not_found)
+{
+    begin_small(4);
+    uint64_t time_us = 1;
+    size_t later = 0;
+    for (size_t i = b.frame_count / 2; i < b.frame_count; i++)
+        later += b.frames[i].persisted.first_seq > 1;
+    cr_assert_gt(later, 0);
+    EXPECT_OK(journal_reader_persisted(reader, b.frames[b.frame_count / 2].frame.position, 1, &time_us, &test_error));
+    cr_assert_eq(time_us, 0);
+    end();
+}

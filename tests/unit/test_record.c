@@ -562,3 +562,26 @@ Test(record, a_rejection_without_a_reason_is_a_programmers_error, .signal = SIGA
     uint8_t bytes[REJECTED_BYTES];
     (void)record_encode_rejected(bytes, 0, 0, SETTLE_REASON_NONE);
 }
+
+/* An id of the natural form whose members are another event's is a name like any other, and is stored. */
+Test(record, a_natural_id_of_other_members_is_stored)
+{
+    static const struct {
+        const char *id;
+        bool is_stored;
+    } rows[] = {{"deposit_1_2_5", false},    {"deposit_1_3_5", true}, {"deposit_1_2_6", true},
+                {"deposit_2_2_5", true},     {"withdrawal_1_2_5", true}, {"deposit_1_2_05", true},
+                {"deposit_1_2_5x", true}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const settle_event event = {.type = SETTLE_DEPOSIT,
+                                    .ts_ms = 5,
+                                    .event_id = {rows[i].id, strlen(rows[i].id)},
+                                    .u.transfer = {1, 2, 1000}};
+        uint8_t bytes[CONSUMED_BYTES_MAX];
+        size_t length = record_encode_consumed(bytes, 1, 2, 64, &event);
+        struct record record;
+        cr_assert_eq(bytes[CONSUMED_ID_LENGTH], rows[i].is_stored ? event.event_id.bytes : 0, "%s", rows[i].id);
+        expect_decodes(bytes, length, specimen_base, &record);
+        expect_event(&record.u.consumed, &event, rows[i].is_stored ? event.event_id : (settle_text){NULL, 0});
+    }
+}

@@ -159,6 +159,9 @@ Test(seal, another_spelling_is_no_seal, KEYED)
         {"\n34\n", "\n\n"},
         {"\n34\n", "\n9223372036854775808\n"},
         {"\n34\n", "\n99999999999999999999\n"},
+        {"\n34\n", "\n18446744073709551616\n"}, /* 2^64, found when the last digit is added */
+        {"2024-12-10T18", "2024-00-10T18"},
+        {"AQIDBAUG", "AQ?DBAUG"},
         {"position 4096", "position 04096"},
         {"position 4096", "position  4096"},
         {"position 4096", "Position 4096"},
@@ -181,6 +184,65 @@ Test(seal, another_spelling_is_no_seal, KEYED)
         cr_assert_str_eq(test_error.file, "a.seal");
     }
     EXPECT_STATUS(seal_decode(known_text, sizeof known_text, "a.seal", &sealed, &test_error), SETTLE_E_MALFORMED);
+}
+
+#define DASH "\xe2\x80\x94 "
+
+/* Lines of signatures behind a good one; what is no line of one is no seal. */
+Test(seal, a_signature_has_a_name_and_something_behind_it_and_there_are_not_many, KEYED)
+{
+    static const struct {
+        const char *line;
+        int times;
+        bool is_good;
+    } rows[] = {
+        {DASH "witness AAAA\n", 1, true},
+        {DASH "witness AAAA\n", 15, true},
+        {DASH "witness AAAA\n", 16, false}, /* with the first one too many */
+        {DASH " AAAA\n", 1, false},         /* nobody's */
+        {DASH "witness \n", 1, false},      /* of nothing */
+        {DASH "witness\n", 1, false},
+        {DASH "witness AAAA", 1, false},
+        {"witness AAAA\n", 1, false},
+    };
+    struct sealed sealed;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[SEAL_TEXT_BYTES_MAX + 1];
+        size_t at = (size_t)snprintf(text, sizeof text, "%s", known_text);
+        for (int n = 0; n < rows[i].times; n++)
+            at += (size_t)snprintf(text + at, sizeof text - at, "%s", rows[i].line);
+        EXPECT_STATUS(decode(text, &sealed), rows[i].is_good ? SETTLE_OK : SETTLE_E_MALFORMED);
+        cr_assert(!rows[i].is_good || seal_is_signed_by(&sealed, &key), "row %zu", i);
+    }
+}
+
+/* Lines with the key's own name that are no signature of its: of another length, of another key's id, of bytes that are no base64. */
+Test(seal, what_has_the_keys_name_and_not_its_form_is_passed_over, KEYED)
+{
+    static const char *const signatures[] = {
+        "AAAA", "????????????????????????????????????????????????????????????????????????????????????????????",
+        "AAAA39tNXcLSUH+7lTmFqDtb8pEvaPHNCg2g4fy/JRGD9MQ+K7EVRFHsGoEplLTCoEF1qi5rQgTxw+XMXawq+RO87ngQ="};
+    struct sealed sealed;
+    for (size_t i = 0; i < sizeof signatures / sizeof *signatures; i++) {
+        char text[2 * sizeof known_text];
+        snprintf(text, sizeof text, "%s" DASH "settle/000102030405060708090a0b0c0d0e0f %s\n", known_text, signatures[i]);
+        EXPECT_OK(decode(text, &sealed));
+        cr_assert(seal_is_signed_by(&sealed, &key), "row %zu: the good one counts", i);
+    }
+}
+
+Test(seal, a_text_that_is_too_long_is_no_seal, KEYED)
+{
+    char *text = malloc(SEAL_TEXT_BYTES_MAX + 1000);
+    struct sealed sealed;
+    size_t count = (size_t)sprintf(text, "%s" DASH "witness ", known_text);
+    memset(text + count, 'A', SEAL_TEXT_BYTES_MAX - count);
+    text[SEAL_TEXT_BYTES_MAX - 1] = '\n';
+    EXPECT_OK(seal_decode(text, SEAL_TEXT_BYTES_MAX, "a.seal", &sealed, &test_error));
+    memset(text + count, 'A', SEAL_TEXT_BYTES_MAX + 1 - count);
+    text[SEAL_TEXT_BYTES_MAX] = '\n';
+    EXPECT_STATUS(seal_decode(text, SEAL_TEXT_BYTES_MAX + 1, "a.seal", &sealed, &test_error), SETTLE_E_MALFORMED);
+    free(text);
 }
 
 Test(seal, a_witness_may_sign_as_well_and_counts_for_nothing, KEYED)

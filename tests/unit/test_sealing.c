@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "journal/base/bytes.h"
+#include "journal/frame.h"
 #include "journal/seal/seal.h"
 #include "journal/seal/sealing.h"
 #include "tests/lib/expect.h"
@@ -149,4 +150,47 @@ Test(sealing, seals_are_equal_where_every_member_is)
     EXPECT_COUNTS(frames);
     EXPECT_COUNTS(time_us);
     EXPECT_COUNTS(assets);
+}
+
+/* ---- Assets ------------------------------------------------------------------------------------------------------ */
+
+/* A frame of assets alone, twice the same one: the first declaration counts, with its time. */
+Test(sealing, an_asset_that_is_declared_again_counts_once)
+{
+    static uint8_t frame_bytes[1024];
+    static const settle_asset usdt = {2, 6, "USDT"}, btc = {1, 8, "BTC"};
+    const struct journal_point first = {.position = 512, .next_seq = 1};
+    struct sealing sealing;
+    struct frame frame = {.position = 512, .first_seq = 1, .time_us = 1000, .record_count = 3};
+    size_t used = FRAME_HEADER_BYTES;
+    used += record_encode_asset(frame_bytes + used, 1, &usdt);
+    used += record_encode_asset(frame_bytes + used, 2, &btc);
+    used += record_encode_asset(frame_bytes + used, 3, &usdt);
+    frame.length_bytes = frame_length(used);
+    frame_seal(&frame, frame_bytes, used, journal_id);
+    const struct journal_point behind = frame_end_point(&frame, &first);
+    sealing_init(&sealing, journal_id, &first, &mem_libc);
+    EXPECT_OK(sealing_add(&sealing, &frame, &behind, NULL, NULL, &test_error));
+    cr_assert_eq(sealing.asset_count, 2);
+    cr_assert(get_u32(sealing.assets[0].bytes + ID) == 1 && get_u32(sealing.assets[1].bytes + ID) == 2);
+    cr_assert_eq(get_u64(sealing.assets[1].bytes), 1001);
+    sealing_deinit(&sealing);
+}
+
+Test(sealing, a_frontier_without_assets_comes_back)
+{
+    const struct journal_point first = {.position = 512, .next_seq = 1};
+    struct sealing sealing, back;
+    sealing_init(&sealing, journal_id, &first, &mem_libc);
+    const struct digest leaf = merkle_leaf("x", 1);
+    merkle_append(&sealing.tree, &leaf);
+    sealing.point = (struct journal_point){.position = 1024, .next_seq = 2};
+    sealing.before = first;
+    EXPECT_OK(frontier_encode(&sealing, &bytes, &count, &test_error));
+    cr_assert(frontier_decode(bytes, count, journal_id, &mem_libc, &back));
+    cr_assert(back.asset_count == 0 && back.tree.size == 1 && back.point.position == 1024);
+    const struct digest a = sealing_assets(&sealing), b = sealing_assets(&back);
+    cr_assert(digest_equal(&a, &b));
+    sealing_deinit(&back);
+    mem_free(&mem_libc, bytes);
 }

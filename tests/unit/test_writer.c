@@ -426,3 +426,16 @@ Test(writer, a_writer_without_a_journal_is_an_error)
     file_close(data_fd);
     tempdir_remove(path);
 }
+
+Test(writer, a_frame_without_room_for_more_than_what_is_kept_has_none)
+{
+    const size_t kept = SOURCE_BYTES_MAX + PERSISTED_BYTES + FRAME_TRAILER_BYTES + FRAME_ALIGN;
+    struct frame_buffer buffer = {.limit = 4096};
+    static const size_t rows[] = {1, 0};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        buffer.used = 4096 - kept - rows[i];
+        cr_assert_eq(frame_room(&buffer), rows[i]);
+    }
+    for (buffer.used = 4096 - kept; buffer.used <= 4096; buffer.used += 8)
+        cr_assert_eq(frame_room(&buffer), 0);
+}

@@ -42,7 +42,7 @@ static bool commit_is_due(settle *e)
         if (records || persisted_due) {
             if (e->is_closing || e->flushing > 0 || (records && (e->waiting > 0 || e->open_is_full)))
                 return true;
-            uint64_t since = records && e->open->is_open ? e->open_since_us : e->durable_since_us;
+            uint64_t since = records ? e->open_since_us : e->durable_since_us;
             uint64_t deadline = since + e->options.commit_interval_us_max;
             if (monotonic_us() >= deadline)
                 return true;
@@ -206,7 +206,7 @@ settle_status settle_balance_get(settle *engine, uint64_t user, uint32_t asset, 
     pthread_mutex_lock(&e->mutex);
     settle_status status = engine_check(e, error);
     const struct account *account = status == SETTLE_OK ? accounts_find(&e->accounts, user, asset) : NULL;
-    if (status == SETTLE_OK && (account == NULL || account->version == 0))
+    if (status == SETTLE_OK && account == NULL)
         status = fail(error, SETTLE_E_NOT_FOUND, "no event ever changed this balance");
     if (status == SETTLE_OK) {
         struct account seen = *account; /* later changes may come while this one is made durable */

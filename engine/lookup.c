@@ -58,7 +58,7 @@ static settle_status store_find(settle *e, const struct event_key *key, struct e
                                 uint64_t *ret_position, settle_error *error)
 {
     *ret_position = 0;
-    if (e->applied.position == 0 || id_bounds_are_passed(&e->applied_bounds, key))
+    if (id_bounds_are_passed(&e->applied_bounds, key))
         return SETTLE_OK;
     settle_status status = SETTLE_OK;
     if (!e->snapshot_is_fresh)

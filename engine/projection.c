@@ -155,10 +155,7 @@ static void prefetch_records(const struct accounts *accounts, const struct frame
     size_t end = frame->length_bytes - FRAME_TRAILER_BYTES;
     for (unsigned i = 0; i < records && end - *ahead >= CONSUMED_QUANTITY; i++) {
         const uint8_t *at = frame->bytes + *ahead;
-        uint16_t length = get_u16(at + RECORD_LENGTH);
-        if (length == 0)
-            return;
-        *ahead += length;
+        *ahead += get_u16(at + RECORD_LENGTH);
         if (at[RECORD_KIND] != RECORD_CONSUMED)
             continue;
         if (at[CONSUMED_TYPE] != SETTLE_TRADE) {

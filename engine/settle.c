@@ -144,7 +144,7 @@ static settle_status journal_walk(settle *e, struct journal_point *ret_end, sett
     struct journal_point at;
     struct frame frame;
     settle_status status = journal_reader_begin_segment(e->follower, e->applied.position, &at, error);
-    bool is_met = status == SETTLE_OK && at.position == e->applied.position;
+    bool is_met = false;
     while (status == SETTLE_OK) {
         if (point_is_same(&at, &e->applied)) {
             is_met = true;
@@ -313,7 +313,7 @@ static bool snapshot_try(settle *e, struct journal_point *ret_end)
     store_close(e->store);
     e->store = NULL;
     engine_log(e, SETTLE_LOG_WARNING, "the archive's snapshot is passed over (%s); the store is rebuilt from the whole journal",
-               status == SETTLE_E_CONFLICT ? "it is ahead of the journal" : cause.text);
+               cause.text);
     return false;
 }
 
@@ -396,11 +396,10 @@ static settle_status store_anew(settle *e, struct journal_point *ret_end, settle
 {
     char name[32];
     settle_status status = journal_walk_all(e, ret_end, error);
-    if (status == SETTLE_OK && file_exists_at(e->data_fd, "store")) {
+    if (status == SETTLE_OK)
         status = store_set_aside(e->data_fd, name, error);
-        if (status == SETTLE_OK)
-            engine_log(e, SETTLE_LOG_WARNING, "the damaged store is kept as %s and rebuilt from the journal", name);
-    }
+    if (status == SETTLE_OK)
+        engine_log(e, SETTLE_LOG_WARNING, "the damaged store is kept as %s and rebuilt from the journal", name);
     return status == SETTLE_OK ? store_prepare(e, error) : status;
 }
 

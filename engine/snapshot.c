@@ -181,7 +181,7 @@ static settle_status fold_until(struct store *store, struct journal_reader *read
     return status;
 }
 
-/* SETTLE_E_CORRUPT with a file below `archive/snapshot`: it is the snapshot that is no good. */
+/* SETTLE_E_CORRUPT with a file below `archive/snapshot`: it is the snapshot that is no good. *error is set. */
 static settle_status advance(int data_fd, const char *directory, struct journal_reader *reader, uint64_t until_position,
                              const struct mem *mem, struct store_meta *ret_meta, settle_error *error)
 {
@@ -197,7 +197,7 @@ static settle_status advance(int data_fd, const char *directory, struct journal_
         if (meta.point.position != 0)
             point = meta.point;
         status = journal_reader_confirm(reader, &point, error);
-        if (status == SETTLE_E_CORRUPT && error != NULL)
+        if (status == SETTLE_E_CORRUPT)
             snprintf(error->file, sizeof error->file, SNAPSHOT_DIRECTORY);
     }
     if (status == SETTLE_OK && point.position < until_position)
@@ -214,18 +214,16 @@ settle_status snapshot_advance(int data_fd, const char *directory, struct journa
 {
     settle_error fault = {.status = SETTLE_OK};
     settle_status status = advance(data_fd, directory, reader, until_position, mem, ret_meta, &fault);
-    bool is_snapshot = strncmp(fault.file, SNAPSHOT_DIRECTORY, strlen(SNAPSHOT_DIRECTORY)) == 0;
     *ret_fault = (settle_error){.status = SETTLE_OK};
-    if (status == SETTLE_OK)
-        return status;
-    if (status != SETTLE_E_CORRUPT || !is_snapshot) {
-        if (error != NULL)
-            *error = fault;
-        return status;
+    if (status == SETTLE_E_CORRUPT && strncmp(fault.file, SNAPSHOT_DIRECTORY, strlen(SNAPSHOT_DIRECTORY)) == 0) {
+        *ret_fault = fault;
+        status = snapshot_remove(data_fd, &fault);
+        if (status == SETTLE_OK)
+            status = advance(data_fd, directory, reader, until_position, mem, ret_meta, &fault);
     }
-    *ret_fault = fault;
-    status = snapshot_remove(data_fd, error);
-    return status == SETTLE_OK ? advance(data_fd, directory, reader, until_position, mem, ret_meta, error) : status;
+    if (status != SETTLE_OK && error != NULL)
+        *error = fault;
+    return status;
 }
 
 /* ---- Its copy as the store ---------------------------------------------------------------------------------------- */

@@ -47,10 +47,10 @@ const char *const store_table_names[STORE_TABLE_COUNT] = {
 
 /* ---- LMDB's codes: errno, or its own negative ones ---------------------------------------------------------------------- */
 
+/* Of its own. */
 static settle_status status_of_lmdb(int code)
 {
     switch (code) {
-    case MDB_NOTFOUND: return SETTLE_E_NOT_FOUND;
     case MDB_MAP_FULL:
     case MDB_TXN_FULL: return SETTLE_E_NO_SPACE;
     case MDB_READERS_FULL:
@@ -59,9 +59,9 @@ static settle_status status_of_lmdb(int code)
     case MDB_PANIC: return SETTLE_E_LATCHED;
     case MDB_MAP_RESIZED:
         return SETTLE_E_IO; /* handled where it can be; see snapshot_start() */
-    /* CORRUPTED, PAGE_NOTFOUND, INVALID, VERSION_MISMATCH, CURSOR_FULL, PAGE_FULL, INCOMPATIBLE, BAD_TXN, BAD_DBI,
+    /* NOTFOUND, CORRUPTED, PAGE_NOTFOUND, INVALID, VERSION_MISMATCH, CURSOR_FULL, PAGE_FULL, INCOMPATIBLE, BAD_TXN, BAD_DBI,
      * BAD_RSLOT, BAD_VALSIZE: none of them is our own mistake, since sizes and handles are fixed. */
-    default: return code > 0 ? status_of_errno(code) : SETTLE_E_CORRUPT;
+    default: return SETTLE_E_CORRUPT;
     }
 }
 
@@ -181,17 +181,11 @@ static int env_close_on_exec(MDB_env *env)
     return flags < 0 || fcntl(fd, F_SETFD, flags | FD_CLOEXEC) != 0 ? errno : MDB_SUCCESS;
 }
 
-/* Opens the handle of every table; an existing one must have no special flags. */
+/* Opens the handle of every table; store_view_update() has seen that each is there and has no special flags. */
 static settle_status tables_bind(struct store *store, MDB_txn *txn, bool create, settle_error *error)
 {
     for (int i = 0; i < STORE_TABLE_COUNT; i++) {
-        unsigned flags = 0;
         int code = mdb_dbi_open(txn, store_table_names[i], create ? MDB_CREATE : 0, &store->tables[i]);
-        if (code == MDB_SUCCESS)
-            code = mdb_dbi_flags(txn, store->tables[i], &flags);
-        if (code == MDB_NOTFOUND || (code == MDB_SUCCESS && flags != 0))
-            return fail_at(error, SETTLE_E_CORRUPT, STORE_DATA_FILE, 0, 0,
-                           "the store's table '%s' is missing or damaged", store_table_names[i]);
         if (code != MDB_SUCCESS)
             return store_fail_lmdb(error, code, "cannot open the store's tables");
     }

@@ -37,12 +37,8 @@ static struct store_bytes bytes_of(MDB_val val)
 
 static settle_status map_grow(struct store *store, settle_error *error)
 {
-    MDB_envinfo info;
-    int code = mdb_env_info(store->env, &info);
-    if (code != MDB_SUCCESS)
-        return store_fail_lmdb(error, code, "cannot examine the store");
-    assert(info.me_mapsize <= SIZE_MAX / 2); /* no address space is half of all numbers */
-    return store_map_resize(store, info.me_mapsize * 2, error);
+    assert(store->map.bytes <= SIZE_MAX / 2); /* no address space is half of all numbers */
+    return store_map_resize(store, store->map.bytes * 2, error);
 }
 
 /* The transaction's cursor for a table, opened when first asked for. */
@@ -114,12 +110,11 @@ static settle_status writer_put(struct store_writer *writer, enum store_table ta
                                 settle_error *error)
 {
     assert(key.count > 0 && value.count > 0);
-    MDB_cursor *cursor;
+    MDB_cursor *cursor = writer->cursors[table];
     MDB_val k = store_val(key), v = store_val(value);
-    errno = 0; /* for store_fail_write() */
-    int code = cursor_of(writer, table, &cursor);
-    if (code == MDB_SUCCESS)
-        code = mdb_cursor_put(cursor, &k, &v, flag);
+    assert(cursor != NULL); /* of what was read before: the entry, or the last key */
+    errno = 0;              /* for store_fail_write() */
+    int code = mdb_cursor_put(cursor, &k, &v, flag);
     if (code != MDB_SUCCESS && code != MDB_KEYEXIST)
         return fail_write(writer, code, error);
     *ret_existing = code == MDB_KEYEXIST ? bytes_of(v) : (struct store_bytes){NULL, 0};

@@ -220,7 +220,7 @@ static settle_status tail_find(struct view *v, const struct event_key *key, uint
         struct frame frame;
         settle_status status = journal_reader_next(v->reader, &at, &frame, error);
         if (status != SETTLE_OK)
-            return status == SETTLE_E_END ? SETTLE_E_NOT_FOUND : status;
+            return status;
         size_t offset = 0;
         struct record record;
         while (frame_next_record(&frame, &offset, &record)) {

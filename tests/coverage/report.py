@@ -80,6 +80,7 @@ def line_counts(segments, last):
 
 def read_sources(export, layers):
     data = json.loads(Path(export).read_text())["data"][0]
+    true_count = lambda count: 0 if count >= 1 << 62 else count
     sources = {}
 
     def source_of(name):
@@ -92,13 +93,15 @@ def read_sources(export, layers):
         source = source_of(entry["filename"])
         if source is None:
             continue
-        for line, count in line_counts(entry["segments"], len(source.text)).items():
+        # A count that is the difference of two which threads raced on may come out below zero: nobody came there.
+        segments = [[*segment[:2], true_count(segment[2]), *segment[3:]] for segment in entry["segments"]]
+        for line, count in line_counts(segments, len(source.text)).items():
             source.lines[line] = max(source.lines.get(line, 0), count)
         for l1, c1, l2, c2, true, false, *_ in entry["branches"]:
             if (l1, c1) == (l2, c2) or source.in_assertion(l1, c1):
                 continue
             before = source.branches.get((l1, c1, c2), (0, 0))
-            source.branches[l1, c1, c2] = (max(true, before[0]), max(false, before[1]))
+            source.branches[l1, c1, c2] = (max(true_count(true), before[0]), max(true_count(false), before[1]))
         for l1, c1, l2, c2, *_, covered in entry["mcdc_records"]:
             if (l1, c1) == (l2, c2) or source.in_assertion(l1, c1):
                 continue

@@ -44,6 +44,7 @@ stream 3000 >stream.ndjson
 expect_status 0 settlectl -D bank init --segment-size 32768
 expect_status 0 settlectl -D bank -q ingest --log-dir lines stream.ndjson
 cp -a bank original
+cp -a bank moment
 answers bank expected
 listing bank >before
 segments=$(find bank/journal -name '*.seg' | wc -l)
@@ -73,6 +74,7 @@ moved=$(jq -s '.[-1].moved' out)
 expect_equal 'the summary' "$(tail -n 1 out | jq -c '[.archived, .kept, .kept_for]')" "[$moved,0,null]"
 jq -se 'map(select(.segment)) | all(.last_seq < 1001 and .bytes_before == 32768 and .bytes_after < 32768)' out >/dev/null || fail 'the rows'
 expect_equal 'the snapshot' "$(tail -n 1 out | jq .snapshot_seq)" "$(jq -s 'map(select(.segment))[-1].last_seq' out)"
+last=$(jq -s 'map(select(.segment))[0].last_seq' out)
 expect_equal 'in journal/' "$(find bank/journal -name '*.seg' | wc -l)" $((segments - moved))
 expect_equal 'in archive/' "$(find bank/archive -name '*.seg.zst' | wc -l)" "$moved"
 answers bank actual
@@ -84,6 +86,17 @@ expect_equal 'verify tells of the archive' "$(jq -c '[.ok, .archived_segments, .
     "[true,$moved,$(cat bank/archive/*.zst | wc -c),\"equal\"]"
 expect_status 0 settlectl -D bank archive --before 1001 --log-dir lines
 expect_equal 'again' "$(cat out)" 'nothing to archive'
+
+# An event whose moment is the one that is given does not come before it: the segment that it ends stays, and goes a microsecond later.
+expect_status 0 settlectl -D moment --json tail --from "$last"
+expect_status 0 settlectl -D moment --json trace "$(head -n 1 out | jq -r .fields.event_id)"
+moment=$(jq -r '.steps[-1].timestamp' out)
+behind=$(($(date -u -d "$moment" +%s%6N) + 1))
+expect_status 0 settlectl -D moment --json archive --before "$moment" --log-dir lines
+expect_equal 'moved before its moment' "$(tail -n 1 out | jq .moved)" 0
+expect_status 0 settlectl -D moment --json archive --before "$(date -u -d "@${behind%??????}.${behind: -6}" +%FT%T.%6NZ)" --log-dir lines
+[ "$(tail -n 1 out | jq .moved)" -ge 1 ] || fail 'moved nothing behind its moment'
+expect_equal 'the first that is moved' "$(head -n 1 out | jq .last_seq)" "$last"
 
 # Plain zstd has the very segments, and says the files are good.
 if command -v zstd >/dev/null; then

@@ -72,6 +72,9 @@ Test(engine, a_directory_that_cannot_be_is_an_error)
     EXPECT_STATUS(settle_open(NULL, &rig.options, &engine, &test_error), SETTLE_E_INVALID);
     EXPECT_STATUS(settle_open(rig.data, &rig.options, NULL, &test_error), SETTLE_E_INVALID);
     EXPECT_STATUS(settle_create(NULL, &rig.options, &test_error), SETTLE_E_INVALID);
+    settle_options without_segments = rig.options;
+    without_segments.segment_bytes = 0;
+    EXPECT_STATUS(settle_create(rig.data, &without_segments, &test_error), SETTLE_E_INVALID);
     tree_write(rig.data, 0, "a file", 6);
     EXPECT_STATUS(settle_open(rig.data, &rig.options, &engine, &test_error), SETTLE_E_ACCESS);
     EXPECT_STATUS(settle_open(rig.data, &rig.options, &engine, NULL), SETTLE_E_ACCESS);

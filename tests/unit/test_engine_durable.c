@@ -1,14 +1,16 @@
 /*
  * test_engine_durable.c — nothing is told of what is not synced yet: the sync of a commit is held back, and meanwhile no
- * call answers.
+ * call answers; where it fails then, none tells what it saw.
  *
  * Linked with --wrap=fdatasync.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "engine/engine.h"
 #include "tests/lib/expect.h"
 #include "tests/lib/rig.h"
 
@@ -18,7 +20,7 @@ SETTLE_SUITE(engine_durable);
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
-static bool is_shut;
+static bool is_shut, fails;
 static unsigned waiting;
 
 int __real_fdatasync(int fd);
@@ -32,7 +34,12 @@ int __wrap_fdatasync(int fd)
     while (is_shut)
         pthread_cond_wait(&changed, &mutex);
     waiting--;
+    bool is_lost = fails;
     pthread_mutex_unlock(&mutex);
+    if (is_lost) {
+        errno = EIO;
+        return -1;
+    }
     return __real_fdatasync(fd);
 }
 
@@ -242,6 +249,61 @@ Test(engine_durable, what_is_durable_is_told_beside_a_sync, ENGINE)
     cr_assert_eq(other.available, 7);
     gate_set(false);
     call_end(&call);
+}
+
+/* ---- What waited for a sync that fails ---- */
+
+static settle_status source(struct call *call)
+{
+    settle_source_position position = {.source = 0};
+    settle_status status = settle_source_open(rig.engine, (settle_text){"in", 2}, &position, NULL);
+    call->result.seq = position.source;
+    return status;
+}
+
+/* As many callers wait in the engine for a commit. */
+static void await_callers(unsigned count)
+{
+    for (bool are_there = false; !are_there;) {
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        pthread_mutex_lock(&rig.engine->mutex);
+        are_there = rig.engine->waiting >= count;
+        pthread_mutex_unlock(&rig.engine->mutex);
+    }
+}
+
+Test(engine_durable, nobody_is_told_what_a_sync_that_failed_was_to_make_durable, ENGINE)
+{
+    static const struct {
+        settle_status (*first)(struct call *call), (*second)(struct call *call);
+    } pairs[] = {{declare, asset_by_id}, {declare, asset_by_symbol}, {declare, source}, {submit, balance},
+                 {submit, lifecycle},    {submit, submit_again},     {submit, flush}};
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        struct call first, second;
+        if (i > 0)
+            begin();
+        gate_set(true);
+        call_begin(&first, pairs[i].first);
+        await_sync();
+        call_begin(&second, pairs[i].second);
+        await_callers(2);
+        pthread_mutex_lock(&mutex);
+        fails = true;
+        pthread_mutex_unlock(&mutex);
+        gate_set(false);
+        pthread_join(first.thread, NULL);
+        pthread_join(second.thread, NULL);
+        cr_assert(first.status == SETTLE_E_LATCHED && second.status == SETTLE_E_LATCHED, "pair %zu: %d, %d", i,
+                  (int)first.status, (int)second.status);
+        cr_assert(second.asset.id == 0 && second.balance.version == 0 && second.life == NULL && second.result.seq == 0);
+        struct view view;
+        EXPECT_STATUS(engine_view(rig.engine, &view, &test_error), SETTLE_E_LATCHED);
+        cr_assert_eq(settle_close(rig.engine, NULL), SETTLE_E_LATCHED);
+        rig.engine = NULL;
+        fails = false;
+        if (i + 1 < sizeof pairs / sizeof pairs[0])
+            rig_remove(&rig);
+    }
 }
 
 /* ---- Completions ---- */

@@ -276,6 +276,45 @@ Test(engine_lines, an_engine_closes_well_while_its_lines_are_paused)
     scene_remove(&scene);
 }
 
+Test(engine_lines, a_thread_that_there_is_none_for_is_told)
+{
+    static const struct {
+        int cause;
+        settle_status status;
+    } cases[] = {{EAGAIN, SETTLE_E_NO_MEMORY}, {EPERM, SETTLE_E_ACCESS}};
+    for (size_t i = 0; i < 4; i++) {
+        struct scene scene;
+        settle_error error = {.status = SETTLE_OK};
+        scene_make(&scene);
+        rig_open(&scene.rig);
+        trap_set(&(struct trap){.calls = TRAP_THREADS, .index = 1, .error = cases[i / 2].cause});
+        EXPECT_STATUS(settle_lines_start(scene.rig.engine, &scene.lines, i % 2 == 0 ? &error : NULL),
+                      cases[i / 2].status);
+        cr_assert(trap_was_met());
+        (void)trap_clear();
+        cr_assert(i % 2 != 0 || (error.status == cases[i / 2].status && strstr(error.text, "thread")), "%s",
+                  error.text);
+        lines_start(&scene); /* it may be tried again */
+        scene_remove(&scene);
+    }
+}
+
+Test(engine_lines, stopping_paused_lines_tells_why_to_whoever_wants_to_know)
+{
+    for (int wants = 0; wants < 2; wants++) {
+        struct scene scene;
+        settle_error error = {.status = SETTLE_OK};
+        scene_make(&scene);
+        rig_open(&scene.rig);
+        scene.lines.free_bytes_min = UINT64_MAX - 1;
+        lines_start(&scene);
+        rig_deposits(&scene.rig, 1, 10);
+        EXPECT_STATUS(settle_lines_stop(scene.rig.engine, wants != 0 ? &error : NULL), SETTLE_E_NO_SPACE);
+        cr_assert(wants == 0 || error.status == SETTLE_E_NO_SPACE);
+        scene_remove(&scene);
+    }
+}
+
 Test(engine_lines, files_end_with_the_day_of_their_lines)
 {
     struct scene scene;

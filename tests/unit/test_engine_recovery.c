@@ -2,6 +2,7 @@
  * Tests of settle_open() on what a crash, a lost or a damaged store left: what is rebuilt, cut and recorded. What is
  * refused is in test_engine_refusals.c.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,8 @@
 #include "journal/base/bytes.h"
 #include "journal/watermark.h"
 #include "tests/lib/child.h"
+#include "tests/lib/journal_builder.h"
+#include "tests/lib/trap.h"
 #include "tests/unit/engine_history.h"
 
 SETTLE_SUITE(engine_recovery);
@@ -209,6 +212,88 @@ Test(engine_recovery, an_id_that_rotted_in_the_store_stops_the_engine_and_is_men
     rig_remove(&rig);
 }
 
+/* Where the damaged store cannot be set aside, the next engine meets the damage again, and has another try. */
+Test(engine_recovery, a_damaged_store_that_cannot_be_set_aside_is_never_believed)
+{
+    struct rig rig;
+    settle_event event = rig_with_id(rig_deposit(3, RIG_USDT, 7, 9), "given");
+    settle_result result;
+    make_history(&rig);
+    rig_close(&rig);
+    cr_assert(flip_all(&rig, "given", 5) > 0);
+    for (int attempt = 0; attempt < 2; attempt++) {
+        open_again(&rig);
+        rig_log_clear(&rig);
+        EXPECT_STATUS(settle_submit(rig.engine, &event, 1, &result, &test_error), SETTLE_E_LATCHED);
+        if (attempt == 0)
+            trap_set(&(struct trap){.calls = TRAP_NAMES, .index = 1, .error = EIO, .action = TRAP_FROM_NOW});
+        cr_assert(settle_close(rig.engine, NULL) == SETTLE_E_LATCHED);
+        if (attempt == 0)
+            cr_assert(trap_was_met() && trap_clear() > 0);
+        rig.engine = NULL;
+        cr_assert_eq(rig_logged(&rig, "the damaged store is kept as"), attempt == 1, "%s", rig.log);
+    }
+    open_again(&rig);
+    expect_history(&rig);
+    rig_remove(&rig);
+}
+
+static void cut_store(struct rig *rig)
+{
+    char path[TEMPDIR_PATH_BYTES];
+    path_in(rig, "store/data.mdb", path);
+    tree_truncate(path, 8192);
+}
+
+static void rot_balance(struct rig *rig)
+{
+    static const unsigned char user_3_usdt[] = {0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 2};
+    cr_assert(flip_all(rig, user_3_usdt, sizeof user_3_usdt) > 0);
+}
+
+/* A damaged store is being replaced when a call to the system fails: that is told and is no damage, and the next open does it all. */
+static void expect_replaced_in_spite_of_faults(void (*damage)(struct rig *rig))
+{
+    struct rig rig;
+    char left[TEMPDIR_PATH_BYTES];
+    bool is_met = true;
+    builder_use_memory();
+    make_history(&rig);
+    rig_close(&rig);
+    damage(&rig);
+    tempdir_join(left, rig.base, "left");
+    tree_copy(rig.data, left);
+    for (uint64_t index = 1; is_met; index++) {
+        settle_error error = {.status = SETTLE_OK};
+        settle *engine = NULL;
+        trap_set(&(struct trap){.calls = TRAP_READS | TRAP_NAMES, .index = index, .error = EIO});
+        settle_status status = settle_open(rig.data, &rig.options, &engine, index % 2 == 0 ? NULL : &error);
+        is_met = trap_was_met();
+        (void)trap_clear();
+        cr_assert(status == SETTLE_OK || status == SETTLE_E_IO || status == SETTLE_E_LATCHED, "call %d: %d, %s",
+                  (int)index, (int)status, error.text);
+        cr_assert(status == SETTLE_OK || index % 2 == 0 || error.status == status);
+        if (status == SETTLE_OK)
+            (void)settle_close(engine, NULL);
+        cr_assert_eq(rig_try_open(&rig), SETTLE_OK, "call %d: %s", (int)index, rig.error.text);
+        cr_assert(rig_available(&rig, 3, RIG_USDT) == 7 && rig_available(&rig, 1, RIG_USDT) == 801);
+        rig_close(&rig);
+        tempdir_remove(rig.data);
+        tree_copy(left, rig.data);
+    }
+    rig_remove(&rig);
+}
+
+Test(engine_recovery, a_cut_store_is_replaced_in_spite_of_faults)
+{
+    expect_replaced_in_spite_of_faults(cut_store);
+}
+
+Test(engine_recovery, a_store_that_rotted_is_replaced_in_spite_of_faults)
+{
+    expect_replaced_in_spite_of_faults(rot_balance);
+}
+
 /* ---- The watermark: of a writer that is dead, it means nothing ---- */
 
 Test(engine_recovery, the_watermark_a_dead_writer_left_is_not_asked)
@@ -286,6 +371,25 @@ Test(engine_recovery, a_torn_frame_is_kept_aside_and_cut_and_the_rest_goes_on)
 
 /* The disk lost a frame that was acknowledged, and a balance of the store rotted, which is found once the frame is cut: the
  * journal is walked again, and must not be refused for want of the frame. */
+/* The store has the event whose frame is torn: it was acknowledged, and cutting it would be a loss. */
+Test(engine_recovery, a_torn_frame_with_an_event_that_the_store_has_is_not_cut)
+{
+    struct rig rig, torn;
+    char from[TEMPDIR_PATH_BYTES], to[TEMPDIR_PATH_BYTES];
+    make_history(&rig);
+    tear(&rig, &torn, 100);
+    rig_close(&rig);
+    path_in(&rig, "store", from);
+    path_in(&torn, "store", to);
+    tempdir_remove(to);
+    tree_copy(from, to);
+    cr_assert_eq(rig_try_open(&torn), SETTLE_E_CORRUPT, "%s", torn.log);
+    cr_assert(strstr(torn.error.text, "were acknowledged"), "%s", torn.error.text);
+    cr_assert_not(rig_logged(&torn, "was cut"), "%s", torn.log);
+    rig_remove(&torn);
+    rig_remove(&rig);
+}
+
 Test(engine_recovery, a_torn_frame_that_the_watermark_knew_is_cut_though_the_store_is_damaged_too)
 {
     static const unsigned char user_1_usdt[] = {0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2};

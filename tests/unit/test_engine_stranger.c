@@ -57,6 +57,55 @@ Test(engine_stranger, an_id_that_leads_nowhere_stops_the_engine, FIXTURE)
     EXPECT_STATUS(settle_close(engine, NULL), SETTLE_E_LATCHED);
 }
 
+/* ---- A point that the journal never came by ---- */
+
+static void change_chain(struct store_copy *copy)
+{
+    copy->meta.point.chain ^= 1;
+}
+
+static void change_seq(struct store_copy *copy)
+{
+    copy->meta.point.next_seq++;
+}
+
+Test(engine_stranger, a_store_of_another_history_is_not_gone_on_with, FIXTURE)
+{
+    static void (*const changes[])(struct store_copy * copy) = {change_chain, change_seq};
+    settle_error error;
+    for (size_t i = 0; i < 2; i++) {
+        settle *engine = NULL;
+        if (i > 0) {
+            fixture_teardown();
+            fixture_setup();
+        }
+        fixture_fill_engine(0);
+        fixture_rewrite_store(changes[i]);
+        EXPECT_STATUS(settle_open(fixture_dir, NULL, &engine, &error), SETTLE_E_CORRUPT);
+        cr_assert(strstr(error.text, "were acknowledged") && error.offset_bytes > 0, "%s", error.text);
+        cr_assert_null(engine);
+    }
+}
+
+static void forget_persisted(struct store_copy *copy)
+{
+    copy->meta.point.persisted_seq = POINT_PERSISTED_UNKNOWN;
+}
+
+/* What is stored has been synced. */
+Test(engine_stranger, a_store_that_does_not_know_what_was_persisted_is_gone_on_with, FIXTURE)
+{
+    settle *engine = NULL;
+    settle_result result;
+    fixture_fill_engine(0);
+    fixture_rewrite_store(forget_persisted);
+    EXPECT_OK(submit_first(&engine, &result));
+    EXPECT_OK(settle_flush(engine, &test_error));
+    EXPECT_OK(settle_close(engine, &test_error));
+    EXPECT_OK(submit_first(&engine, &result));
+    EXPECT_OK(settle_close(engine, &test_error));
+}
+
 /* ---- What verify says of such a store ---- */
 
 static void change_balance(struct store_copy *copy)

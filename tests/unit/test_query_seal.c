@@ -446,6 +446,28 @@ Test(query_seal, an_event_behind_the_seal_and_one_that_is_none_have_no_proof, SC
     proof_free(&proof);
 }
 
+/* Each id has the position of the one beside it. */
+static void swap_positions(struct store_copy *copy)
+{
+    uint64_t first = copy->ids[0].position;
+    for (size_t i = 0; i + 1 < copy->id_count; i++)
+        copy->ids[i].position = copy->ids[i + 1].position;
+    copy->ids[copy->id_count - 1].position = first;
+}
+
+/* A store whose every checksum is right leads to another event: its leaf is in the seal too, and would be proved. */
+Test(query_seal, the_proof_of_another_event_is_not_given, SCENE)
+{
+    struct proof proof = {NULL, 0};
+    fixture_fill_engine(SCENE_SEGMENT_BYTES);
+    scene_seal("a.seal");
+    fixture_rewrite_store(swap_positions);
+    EXPECT_STATUS(query_prove(fixture_dir, TEXT("trade_T1"), scene_path("a.seal"), &proof, &test_error),
+                  SETTLE_E_CORRUPT);
+    cr_assert_not_null(strstr(test_error.text, "the store gives the place of event"), "%s", test_error.text);
+    cr_assert_null(proof.text);
+}
+
 Test(query_seal, no_proof_comes_out_of_a_journal_that_is_not_what_was_sealed, SCENE)
 {
     struct attack attack;

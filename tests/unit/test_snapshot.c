@@ -4,14 +4,17 @@
  */
 #include "engine/snapshot.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "query/query.h"
 #include "tests/lib/expect.h"
 #include "tests/lib/journal_builder.h"
 #include "tests/lib/rig.h"
+#include "tests/lib/trap.h"
 #include "tests/lib/tree.h"
 
 SETTLE_SUITE(snapshot);
@@ -139,10 +142,70 @@ Test(snapshot, another_journals_is_made_anew, FIXTURE)
     tree_copy(from, to);
     EXPECT_STATUS(snapshot_meta_read(data_fd, rig.data, journal_reader_id(reader), &mem_libc, &meta, &test_error),
                   SETTLE_E_CORRUPT);
+    EXPECT_STATUS(snapshot_meta_read(data_fd, rig.data, journal_reader_id(reader), &mem_libc, &meta, NULL),
+                  SETTLE_E_CORRUPT);
     meta = advance(1, &fault);
     cr_assert_eq(fault.status, SETTLE_E_CORRUPT);
     cr_assert_eq(meta.account_digest, good.account_digest);
     rig_remove(&other);
+}
+
+/* `store` below the folder, which is made; the path is good until the next call. */
+static const char *left_store(const char *folder)
+{
+    static char path[TEMPDIR_PATH_BYTES];
+    cr_assert_eq(mkdir(folder, 0700), 0);
+    tempdir_join(path, folder, "store");
+    return path;
+}
+
+/* A snapshot of this journal's id whose one transaction ends at `point`; position 0: it has none. */
+static void make_snapshot(struct journal_point point)
+{
+    static const settle_asset asset = {2, 6, "USDT"};
+    char path[TEMPDIR_PATH_BYTES];
+    struct store *store = NULL;
+    int fd = -1;
+    tempdir_join(path, rig.data, SNAPSHOT_DIRECTORY);
+    EXPECT_OK(dir_open_at(data_fd, SNAPSHOT_DIRECTORY, true, &fd, &test_error));
+    EXPECT_OK(store_open(fd, path, true, journal_reader_id(reader), &mem_libc, &store, &test_error));
+    if (point.position != 0)
+        EXPECT_OK(
+            store_apply(store, &(struct store_batch){.assets = &asset, .asset_count = 1, .point = point}, &test_error));
+    store_close(store);
+    file_close(fd);
+}
+
+Test(snapshot, one_of_another_history_is_made_anew, FIXTURE)
+{
+    settle_error fault;
+    struct store_meta good = advance(1, &fault), meta;
+    struct journal_point point = good.point;
+    EXPECT_OK(snapshot_remove(data_fd, &test_error));
+    point.chain ^= 1; /* the frame that it ends with was another one */
+    make_snapshot(point);
+    meta = advance(1, &fault);
+    cr_assert_eq(fault.status, SETTLE_E_CORRUPT);
+    cr_assert_str_eq(fault.file, SNAPSHOT_DIRECTORY);
+    cr_assert(strstr(fault.text, "the journal has lost what the store holds of it"), "%s", fault.text);
+    cr_assert(meta.account_digest == good.account_digest && meta.id_count == good.id_count);
+}
+
+/* A journal that is damaged is no fault of the snapshot's, which stays. */
+Test(snapshot, a_damaged_journal_stops_it_and_leaves_it, FIXTURE)
+{
+    settle_error fault;
+    struct store_meta meta, good = advance(0, &fault);
+    struct tree_segments segments = tree_segments(rig.data);
+    tree_flip_bit(segments.paths[1], 4096 + 200, 3);
+    EXPECT_STATUS(snapshot_advance(data_fd, rig.data, reader, end_of(3), &mem_libc, &meta, &fault, &test_error),
+                  SETTLE_E_CORRUPT);
+    cr_assert(strncmp(test_error.file, "journal/", 8) == 0 && fault.status == SETTLE_OK, "%s", test_error.file);
+    EXPECT_STATUS(snapshot_advance(data_fd, rig.data, reader, end_of(3), &mem_libc, &meta, &fault, NULL),
+                  SETTLE_E_CORRUPT);
+    EXPECT_OK(snapshot_meta_read(data_fd, rig.data, journal_reader_id(reader), &mem_libc, &meta, &test_error));
+    cr_assert_eq(meta.point.position, good.point.position);
+    tree_segments_free(&segments);
 }
 
 /* ---- In the place of the store ------------------------------------------------------------------------------------ */
@@ -200,6 +263,47 @@ Test(snapshot, an_engine_passes_over_a_damaged_one, FIXTURE)
     expect_engine_whole(STORE_DAMAGED);
 }
 
+/* Its maker was killed before the first transaction; or it is of another history. */
+Test(snapshot, an_engine_passes_over_one_that_holds_nothing_or_what_never_was, FIXTURE)
+{
+    settle_error fault;
+    struct journal_point points[2] = {{.position = 0}, advance(1, &fault).point};
+    static const char *const words[] = {"(it holds nothing yet)", "(the journal has lost what the store holds of it"};
+    points[1].chain ^= 1;
+    for (size_t i = 0; i < 2; i++) {
+        EXPECT_OK(snapshot_remove(data_fd, &test_error));
+        make_snapshot(points[i]);
+        lose_store();
+        rig_log_clear(&rig);
+        cr_assert_eq(rig_try_open(&rig), SETTLE_OK, "%s %s\n%s", rig.error.file, rig.error.text, rig.log);
+        cr_assert(rig_logged(&rig, "snapshot is passed over") && rig_logged(&rig, words[i]), "%s", rig.log);
+        cr_assert(rig_available(&rig, 1, RIG_USDT) == EVENTS);
+        rig_close(&rig);
+    }
+}
+
+/* Copied piece by piece: what lies behind its pages is a hole, which a crash leaves. */
+Test(snapshot, one_that_is_longer_than_a_piece_is_copied_whole, FIXTURE)
+{
+    char path[TEMPDIR_PATH_BYTES];
+    settle_error fault;
+    size_t bytes = 0;
+    advance(2, &fault);
+    data_path(path);
+    tree_truncate(path, (5 << 20) / 2);
+    unsigned char *from = tree_read(path, &bytes);
+    lose_store();
+    EXPECT_OK(snapshot_copy(data_fd, rig.data, journal_reader_id(reader), &mem_libc, &test_error));
+    tempdir_join(path, rig.data, "store/data.mdb");
+    unsigned char *to = tree_read(path, &bytes);
+    cr_assert_eq(bytes, (5 << 20) / 2);
+    cr_assert_eq(memcmp(from + 8192, to + 8192, bytes - 8192), 0, "all but the meta pages");
+    free(from);
+    free(to);
+    cr_assert_eq(rig_try_open(&rig), SETTLE_OK, "%s %s\n%s", rig.error.file, rig.error.text, rig.log);
+    expect_engine_whole(STORE_EQUAL);
+}
+
 Test(snapshot, an_engine_does_not_wait_for_one_that_is_being_made, FIXTURE)
 {
     int lock_fd = -1;
@@ -211,6 +315,38 @@ Test(snapshot, an_engine_does_not_wait_for_one_that_is_being_made, FIXTURE)
     cr_assert(rig_logged(&rig, "snapshot is passed over"), "%s", rig.log);
     file_close(lock_fd);
     expect_engine_whole(STORE_EQUAL);
+}
+
+/* The copy that one before did not finish is there, and the store is damaged: each change of a name fails once. */
+Test(snapshot, it_takes_a_stores_place_in_spite_of_faults, FIXTURE)
+{
+    char left[TEMPDIR_PATH_BYTES], store[TEMPDIR_PATH_BYTES], partial[TEMPDIR_PATH_BYTES];
+    settle_error fault;
+    bool is_met = true;
+    advance(2, &fault);
+    tempdir_join(store, rig.data, "store");
+    tempdir_join(partial, rig.data, "store.partial");
+    tree_copy(store, left_store(partial));
+    tempdir_join(store, rig.data, "store/data.mdb");
+    tree_truncate(store, 8192);
+    tempdir_join(left, rig.base, "left");
+    tree_copy(rig.data, left);
+    for (uint64_t index = 1; is_met; index++) {
+        settle *engine = NULL;
+        trap_set(&(struct trap){.calls = TRAP_NAMES, .index = index, .error = EIO});
+        settle_status status = settle_open(rig.data, &rig.options, &engine, NULL);
+        is_met = trap_was_met();
+        (void)trap_clear();
+        cr_assert(status == SETTLE_OK || status == SETTLE_E_IO || status == SETTLE_E_LATCHED, "call %d: %d", (int)index,
+                  (int)status);
+        if (status == SETTLE_OK)
+            (void)settle_close(engine, NULL);
+        cr_assert_eq(rig_try_open(&rig), SETTLE_OK, "call %d: %s", (int)index, rig.error.text);
+        cr_assert(rig_available(&rig, 1, RIG_USDT) == EVENTS);
+        rig_close(&rig);
+        tempdir_remove(rig.data);
+        tree_copy(left, rig.data);
+    }
 }
 
 Test(snapshot, a_copy_takes_nobodys_place, FIXTURE)
@@ -234,4 +370,28 @@ Test(snapshot, a_journal_that_is_lost_beside_an_archive_is_not_begun_anew, FIXTU
     tempdir_join(path, rig.data, "journal");
     tempdir_remove(path);
     cr_assert_eq(rig_try_open(&rig), SETTLE_E_CORRUPT);
+}
+
+/* More events than one transaction takes, and no segment's end between them. */
+Test(snapshot, a_long_way_is_gone_in_several_transactions)
+{
+    enum { MANY = 66000, BATCH = 6000 };
+    settle_error fault;
+    struct store_meta meta;
+    rig_make(&rig);
+    rig.options.segment_bytes = 64 << 20;
+    rig_open(&rig);
+    for (uint64_t i = 0; i < MANY; i += BATCH)
+        rig_deposits(&rig, 1 + i, BATCH);
+    rig_close(&rig);
+    EXPECT_OK(dir_open(rig.data, false, &data_fd, &test_error));
+    EXPECT_OK(journal_reader_open(data_fd, &mem_libc, &reader, &test_error));
+    int fd = -1;
+    EXPECT_OK(dir_open_at(data_fd, "archive", true, &fd, &test_error));
+    file_close(fd);
+    EXPECT_OK(snapshot_advance(data_fd, rig.data, reader, UINT64_MAX, &mem_libc, &meta, &fault, &test_error));
+    cr_assert_eq(fault.status, SETTLE_OK);
+    cr_assert_eq(meta.id_count, MANY);
+    cr_assert_eq(meta.point.next_seq, MANY + 1);
+    teardown();
 }

@@ -85,7 +85,8 @@ Test(store, a_new_store_is_empty_and_of_its_journal)
     EXPECT_OK(store_meta_get(snapshot, &meta, &test_error));
     cr_assert_eq(memcmp(meta.journal_id, fixture_journal_id, 16), 0);
     cr_assert_eq(meta.point.position, 0);
-    cr_assert_eq(meta.account_count + meta.id_count + meta.account_digest + meta.id_digest + meta.bounds.natural_ts_ms, 0);
+    cr_assert_eq(meta.account_count + meta.id_count + meta.account_digest + meta.id_digest + meta.bounds.natural_ts_ms,
+                 0);
     forget();
     EXPECT_OK(store_accounts_walk(snapshot, 0, see_account, &seen, &test_error));
     EXPECT_OK(store_accounts_walk(snapshot, 5, see_account, &seen, &test_error));
@@ -272,6 +273,35 @@ Test(store, sources_of_every_length_come_back_and_move_on)
             cr_assert_eq(memcmp(seen.sources[i].name, name, lengths[i]), 0);
         }
         cr_assert_eq(seen.sources[3].name_bytes + seen.sources[4].name_bytes, 501 + 4095);
+        store_snapshot_close(snapshot);
+    }
+    fixture_close(&f);
+}
+
+/* As they happen to be opened, not as their keys are: from leaf to leaf and back. */
+Test(store, sources_of_many_leaves_move_on_in_any_order)
+{
+    enum { SOURCES = 200, NAME = 300 };
+    static char names[SOURCES][NAME];
+    static struct source_entry sources[SOURCES];
+    struct fixture f;
+    struct source_entry entry;
+    fixture_open(&f);
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < SOURCES; i++) {
+            const unsigned number = round == 0 ? i : round == 1 ? SOURCES - 1 - i : i * 77 % SOURCES;
+            memset(names[i], 'n', NAME);
+            snprintf(names[i], NAME, "%03u", number);
+            names[i][3] = 'n';
+            sources[i] = (struct source_entry){
+                .name = names[i], .name_bytes = NAME, .offset_bytes = 1000 * round + number, .line = round};
+        }
+        EXPECT_OK(fixture_apply(&f, (struct store_batch){.sources = sources, .source_count = SOURCES}));
+        struct store_snapshot *snapshot = fixture_snapshot(f.store);
+        for (unsigned i = 0; i < SOURCES; i++) {
+            EXPECT_OK(store_source_get(snapshot, (settle_text){names[i], NAME}, &entry, &test_error));
+            cr_assert(entry.offset_bytes == sources[i].offset_bytes && entry.line == round);
+        }
         store_snapshot_close(snapshot);
     }
     fixture_close(&f);

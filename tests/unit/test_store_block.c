@@ -1,9 +1,12 @@
 /*
  * test_store_block.c — blocks of event ids: their bytes, what may be in them, and that ids of any number and order come back from
  * a table of them.
+ *
+ * Linked with --wrap=mdb_cursor_put.
  */
 #include "engine/store_block.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +111,8 @@ Test(store_block, every_flipped_bit_is_seen)
         }
         for (made.value.count = 0; made.value.count < STORE_BLOCK_BYTES; made.value.count++)
             cr_assert_not_null(open_it(&made), "%zu bytes", made.value.count);
+        made.key.count = 0;
+        cr_assert_not_null(open_it(&made), "no key");
     }
 }
 
@@ -143,6 +148,14 @@ Test(store_block, a_form_that_cannot_be_is_refused_whatever_its_checksum)
     cr_assert_str_eq(changed(&made, 8 + 12, 0), "the event ids of a block are out of order"); /* a shorter one */
     cr_assert_str_eq(changed(&made, 8 + 3, '3'), "the event ids of a block are out of order");
     cr_assert_str_eq(changed(&made, 8 + 3, '2'), "the event ids of a block are out of order"); /* twice the same */
+    cr_assert_str_eq(changed(&made, 8, 0), "a block holds an impossible event id");
+    cr_assert_str_eq(changed(&made, 2, 25),
+                     "a block of event ids is not filled as it says"); /* a byte more than its ids */
+    char endless[SETTLE_EVENT_ID_BYTES_MAX + 1];
+    memset(endless, 'e', sizeof endless);
+    store_block_add(&made.builder, &(struct store_block_id){{endless, sizeof endless}, 7});
+    (void)store_block_seal(&made.builder);
+    cr_assert_str_eq(open_it(&made), "a block holds an impossible event id");
 
     uint8_t key[STORE_ID_KEY_BYTES_MAX];
     struct store_id later = text_id("T-11", 1);
@@ -297,6 +310,49 @@ Test(store_block, blocks_are_full_where_ids_grow_and_shared_where_they_fall)
         cr_assert_lt(status.st_size, (falling != 0 ? 3 : 2) * IDS * 29 + 200000);
         fixture_close(&f);
     }
+}
+
+/* ---- A write that fails ---- */
+
+static uint64_t puts_until_failure; /* 0: none fails */
+
+int __real_mdb_cursor_put(MDB_cursor *cursor, MDB_val *key, MDB_val *data, unsigned flags);
+int __wrap_mdb_cursor_put(MDB_cursor *cursor, MDB_val *key, MDB_val *data, unsigned flags);
+
+int __wrap_mdb_cursor_put(MDB_cursor *cursor, MDB_val *key, MDB_val *data, unsigned flags)
+{
+    if (puts_until_failure == 0 || --puts_until_failure > 0)
+        return __real_mdb_cursor_put(cursor, key, data, flags);
+    errno = EIO; /* LMDB's own EIO comes without one */
+    return EIO;
+}
+
+/* Each block that a batch changes or begins: what was there before stays, and nothing of the batch is. */
+Test(store_block, a_write_that_fails_leaves_all_blocks_as_they_were)
+{
+    enum { OLD = 600, NEW = 300 };
+    static struct store_id ids[OLD + NEW];
+    struct fixture f;
+    for (unsigned i = 0; i < OLD + NEW; i++) { /* new ones between the old ones, in some places many */
+        char text[16];
+        snprintf(text, sizeof text, "%05u", i < OLD ? 100 * i : 100 * (7 * (i % 83) + i % 3) + i % 97 + 1);
+        ids[i] = text_id(text, 64 * (i + 1));
+    }
+    fixture_open(&f);
+    EXPECT_OK(fixture_apply(&f, (struct store_batch){.ids = ids, .id_count = OLD}));
+    uint64_t failures = 0;
+    for (settle_status status = SETTLE_E_IO; status != SETTLE_OK; failures++) {
+        puts_until_failure = failures + 1;
+        status = fixture_apply(&f, (struct store_batch){.ids = ids + OLD, .id_count = NEW});
+        puts_until_failure = 0;
+        cr_assert(status == SETTLE_OK || status == SETTLE_E_IO, "write %u: %d", (unsigned)failures, (int)status);
+        EXPECT_OK(fixture_reopen(&f, true));
+        if (status != SETTLE_OK)
+            expect_ids(&f, ids, OLD, ids + OLD, NEW);
+    }
+    cr_assert_gt(failures, 6);
+    expect_ids(&f, ids, OLD + NEW, NULL, 0);
+    fixture_close(&f);
 }
 
 /* ---- What a table of blocks must not be ------------------------------------------------------------------------------------- */

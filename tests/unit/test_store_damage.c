@@ -12,6 +12,7 @@
 #include "tests/lib/child.h"
 #include "tests/lib/expect.h"
 #include "tests/lib/store_fixture.h"
+#include "tests/lib/tree.h"
 
 SETTLE_SUITE(store_damage);
 
@@ -437,6 +438,7 @@ Test(store_damage, roots_and_ends_outside_the_file_are_refused)
         expect_number_refused(&f, original, bytes, roots[i], 1);
         expect_number_refused(&f, original, bytes, roots[i], bytes / PAGE_BYTES);
         expect_number_refused(&f, original, bytes, roots[i], UINT64_MAX);
+        expect_number_refused(&f, original, bytes, roots[i] - TREE_ROOT + TREE_DEPTH, 0);
     }
     expect_number_refused(&f, original, bytes, last_page, 0);
     expect_number_refused(&f, original, bytes, last_page, bytes / PAGE_BYTES);
@@ -584,5 +586,38 @@ Test(store_damage, a_file_of_something_else_is_refused)
     write_file(&f, (const uint8_t *)"SQLite format 3", 16);
     expect_refused(&f, "sixteen bytes", 0);
     free(original);
+    fixture_close(&f);
+}
+
+/* A writer adds between what is there: it does not do so on a page that is damaged. */
+Test(store_damage, nothing_is_added_beside_a_damaged_entry)
+{
+    enum { ASSETS = 400 };
+    static settle_asset assets[ASSETS];
+    struct fixture f;
+    size_t bytes = 0;
+    char path[TEMPDIR_PATH_BYTES];
+    unsigned found = 0;
+    for (unsigned i = 0; i < ASSETS; i++) {
+        assets[i] = (settle_asset){.id = 10 * (i + 1), .scale = 2};
+        snprintf(assets[i].symbol, sizeof assets[i].symbol, "SYMBOL-%u", i + 1);
+    }
+    fixture_open(&f);
+    EXPECT_OK(fixture_apply(&f, (struct store_batch){.assets = assets, .asset_count = ASSETS}));
+    store_close(f.store);
+    f.store = NULL;
+    fixture_file(&f, STORE_DATA_NAME, path);
+    unsigned char *image = tree_read(path, &bytes);
+    for (size_t at = 0; at + 9 <= bytes; at++)
+        if (memcmp(image + at, "SYMBOL-3", 9) == 0) {
+            tree_flip_bit(path, at, 1);
+            found++;
+        }
+    free(image);
+    cr_assert_geq(found, 1);
+    EXPECT_OK(fixture_reopen(&f, true));
+    const settle_asset between = {25, 2, "BETWEEN"};
+    EXPECT_STATUS(fixture_apply(&f, (struct store_batch){.assets = &between, .asset_count = 1}), SETTLE_E_CORRUPT);
+    cr_assert(strstr(fixture_error.text, "checksum does not fit"), "%s", fixture_error.text);
     fixture_close(&f);
 }

@@ -119,6 +119,62 @@ Test(store_forged, a_long_source_under_anothers_key_is_not_taken_for_it, FORGED)
     }
 }
 
+/* A key as long as LMDB takes is not copied to where there is no room for it. */
+Test(store_forged, a_source_under_an_endless_key_is_damage, FORGED)
+{
+    uint8_t key[511], value[16 + STORE_CRC_BYTES] = {5};
+    memset(key, 'z', sizeof key);
+    key[0] = 2; /* a long name: behind all others */
+    forge(STORE_SOURCES, key, sizeof key, value, sizeof value);
+    struct store_snapshot *snapshot = fixture_snapshot(f.store);
+    expect_damage(store_sources_walk(snapshot, take_source, NULL, &fixture_error), "impossible form");
+    store_snapshot_close(snapshot);
+    sources[0].name_bytes = 1; /* a new one */
+    expect_damage(fixture_apply(&f, batch_of(NULL, 1)), "a key has the wrong length");
+}
+
+static settle_status take_id(void *context, const struct store_id *id, settle_error *error)
+{
+    (void)context, (void)id, (void)error;
+    return SETTLE_OK;
+}
+
+/* A block that has more ids than there is room for, or says another number of them than it has. */
+Test(store_forged, a_block_of_ids_that_is_fuller_than_full_is_damage, FORGED)
+{
+    uint8_t key[512], value[STORE_BLOCK_BYTES];
+    size_t key_bytes = 0;
+    uint64_t position;
+    struct store_id id = text_id("trade_1", 64), other = text_id("trade_2", 128);
+    const size_t value_bytes = raw_first(&f, STORE_TEXT_IDS, key, &key_bytes, value, sizeof value);
+    cr_assert_eq(value_bytes, sizeof value);
+    value[3] = 0xff;
+    forge(STORE_TEXT_IDS, key, key_bytes, value, sizeof value);
+    struct store_snapshot *snapshot = fixture_snapshot(f.store);
+    expect_damage(store_id_get(snapshot, &id.key, &position, &fixture_error), "impossible count");
+    expect_damage(store_ids_walk(snapshot, take_id, NULL, &fixture_error), "impossible count");
+    store_snapshot_close(snapshot);
+    expect_damage(fixture_apply(&f, batch_of(&other, 0)), "impossible count");
+}
+
+/* An id of a kind that no event has: a walk sees it, and whoever asks for an id never names it. */
+Test(store_forged, an_id_of_no_event_is_damage, FORGED)
+{
+    uint8_t key[512], value[STORE_BLOCK_BYTES];
+    size_t key_bytes = 0;
+    struct store_id id = natural_id(1000, SETTLE_DEPOSIT, 7, 2, 64);
+    EXPECT_OK(fixture_reopen(&f, true));
+    EXPECT_OK(fixture_apply(&f, batch_of(&id, 0)));
+    store_close(f.store);
+    f.store = NULL;
+    cr_assert_eq(raw_first(&f, STORE_NATURAL_IDS, key, &key_bytes, value, sizeof value), sizeof value);
+    value[8 + 8] = 9;
+    forge(STORE_NATURAL_IDS, key, key_bytes, value, sizeof value);
+    struct store_snapshot *snapshot = fixture_snapshot(f.store);
+    EXPECT_STATUS(store_ids_walk(snapshot, take_id, NULL, &fixture_error), SETTLE_E_CORRUPT);
+    store_snapshot_close(snapshot);
+}
+
 Test(store_forged, meta_with_a_reserved_bit_is_damage, FORGED)
 {
     uint8_t key[512], value[STORE_META_VALUE_BYTES];

@@ -135,6 +135,10 @@ Test(store_forms, a_key_tells_its_table)
 
 Test(store_forms, an_entry_has_its_tables_value)
 {
+    const uint8_t short_value[STORE_CRC_BYTES] = {0};
+    for (size_t bytes = 0; bytes < STORE_CRC_BYTES; bytes++)
+        cr_assert_not(store_entry_is_sealed(&(struct store_entry){{"k", 1}, {short_value, bytes}}),
+                      "no room for a checksum");
     cr_assert(entry_is_of(STORE_ASSETS, 0, STORE_ASSET_KEY_BYTES, STORE_ASSET_VALUE_BYTES));
     cr_assert_not(entry_is_of(STORE_ASSETS, 0, STORE_ASSET_KEY_BYTES, STORE_ASSET_VALUE_BYTES + 1));
     cr_assert_not(entry_is_of(STORE_ASSETS, 0, STORE_ASSET_KEY_BYTES + 1, STORE_ASSET_VALUE_BYTES));

@@ -1,6 +1,11 @@
-/* test_store_limits.c — a store beside other processes, and where map, disk, memory or life end. */
-#include "engine/store.h"
+/*
+ * test_store_limits.c — a store beside other processes, and where map, disk, memory or life end.
+ *
+ * Linked with --wrap=pthread_cond_timedwait, and with trap.c.
+ */
+#include "engine/store_env.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <malloc.h>
 #include <signal.h>
@@ -12,6 +17,7 @@
 
 #include "tests/lib/expect.h"
 #include "tests/lib/store_fixture.h"
+#include "tests/lib/trap.h"
 
 SETTLE_SUITE(store_limits);
 
@@ -169,6 +175,109 @@ Test(store_limits, a_reader_follows_when_the_writer_outgrows_its_map)
     fixture_close(&f);
 }
 
+/* LMDB maps its lock file, then the store; we map that again. */
+static void fail_maps(uint64_t index, enum trap_action action)
+{
+    trap_set(&(struct trap){.calls = TRAP_MAPS, .index = index, .error = ENOMEM, .action = action});
+}
+
+Test(store_limits, a_map_that_there_is_no_room_for_is_tried_smaller_down_to_a_mebibyte)
+{
+    struct fixture f;
+    fail_maps(2, TRAP_ONCE);
+    fixture_open(&f);
+    cr_assert_eq(trap_clear(), 5, "two, and three of another try");
+    cr_assert_eq(f.store->map.bytes, STORE_MAP_BYTES / 4);
+    EXPECT_OK(fixture_apply_version(&f, 1, FEW));
+    fail_maps(1, TRAP_FROM_NOW);
+    EXPECT_STATUS(fixture_reopen(&f, true), SETTLE_E_NO_MEMORY);
+    cr_assert_eq(trap_clear(), 9, "64 GiB to 1 MiB, a quarter each time");
+    cr_assert(strstr(fixture_error.text, "cannot open the store"), "%s", fixture_error.text);
+    fail_maps(1, TRAP_FROM_NOW);
+    EXPECT_STATUS(store_open_mapped(f.fd, f.path, true, fixture_journal_id, &mem_libc, 3 << 20, &f.store, &test_error),
+                  SETTLE_E_NO_MEMORY);
+    cr_assert_eq(trap_clear(), 2, "3 MiB and 1");
+    EXPECT_OK(fixture_reopen(&f, true));
+    expect_version(&f, 1, FEW);
+    fixture_close(&f);
+}
+
+/* In a process that reads: the writer has outgrown its map, and there is no room for a larger one. */
+static void read_with_no_larger_map(struct fixture *f, struct turns *turns)
+{
+    f->store = NULL;
+    FIXTURE_CHECK(store_open_mapped(f->fd, f->path, false, fixture_journal_id, &mem_libc, 1 << 20, &f->store,
+                                    &fixture_error) == SETTLE_OK);
+    struct store_snapshot *snapshot = fixture_snapshot(f->store), *none = NULL;
+    store_snapshot_rest(snapshot);
+    turn_give(turns->to_parent);
+    turn_take(turns->to_child);
+    fail_maps(1, TRAP_ONCE);
+    FIXTURE_CHECK(store_snapshot_renew(snapshot, &fixture_error) == SETTLE_E_NO_MEMORY);
+    FIXTURE_CHECK(trap_was_met() && strstr(fixture_error.text, "cannot grow the store's map") != NULL);
+    (void)trap_clear();
+    /* Whoever met the same in another thread finds no map to move, and every snapshot is refused. */
+    FIXTURE_CHECK(store_map_resize(f->store, 0, &fixture_error) == SETTLE_OK);
+    FIXTURE_CHECK(store_snapshot_renew(snapshot, &fixture_error) == SETTLE_E_LATCHED);
+    FIXTURE_CHECK(strstr(fixture_error.text, "lost its map") != NULL);
+    FIXTURE_CHECK(store_snapshot_open(f->store, &none, &fixture_error) == SETTLE_E_LATCHED && none == NULL);
+    store_snapshot_close(snapshot);
+    FIXTURE_CHECK(fixture_reopen(f, false) == SETTLE_OK);
+    snapshot = fixture_snapshot(f->store);
+    FIXTURE_CHECK(fixture_version_in(snapshot).version == 2);
+    store_snapshot_close(snapshot);
+    store_close(f->store);
+    _exit(0);
+}
+
+Test(store_limits, a_reader_that_cannot_follow_says_so_until_it_is_opened_again)
+{
+    struct fixture f;
+    struct turns turns;
+    turns_make(&turns);
+    fixture_open(&f);
+    EXPECT_OK(fixture_apply_version(&f, 1, FEW));
+    pid_t child = child_fork();
+    if (child == 0)
+        read_with_no_larger_map(&f, &turns);
+    turn_take(turns.to_parent);
+    EXPECT_OK(fixture_apply_version(&f, 2, MANY));
+    turn_give(turns.to_child);
+    cr_assert_eq(child_exit(child), 0);
+    fixture_close(&f);
+}
+
+/* ---- A map that must grow beside a snapshot ---- */
+
+static bool time_is_up; /* so that nobody waits half a minute */
+
+int __real_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct timespec *at);
+int __wrap_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct timespec *at);
+
+int __wrap_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct timespec *at)
+{
+    return time_is_up ? ETIMEDOUT : __real_pthread_cond_timedwait(cond, mutex, at);
+}
+
+Test(store_limits, a_map_that_must_grow_beside_a_snapshot_that_is_not_let_go_ends_in_an_error)
+{
+    struct fixture f;
+    fixture_open_mapped(&f, 1 << 20);
+    EXPECT_OK(fixture_apply_version(&f, 1, FEW));
+    struct store_snapshot *held = fixture_snapshot(f.store);
+    time_is_up = true;
+    EXPECT_STATUS(fixture_apply_version(&f, 2, MANY), SETTLE_E_NO_SPACE);
+    cr_assert(strstr(fixture_error.text, "a snapshot was not let go for 30000 ms"), "%s", fixture_error.text);
+    EXPECT_STATUS(fixture_apply_version(&f, 2, FEW), SETTLE_E_LATCHED);
+    const struct version_check check = fixture_version_in(held);
+    cr_assert(check.version == 1 && check.count == FEW, "the snapshot is whole");
+    store_snapshot_close(held);
+    EXPECT_OK(fixture_reopen(&f, true));
+    expect_version(&f, 1, FEW);
+    EXPECT_OK(fixture_apply_version(&f, 2, FEW));
+    fixture_close(&f);
+}
+
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define ADDRESSES_ARE_TAKEN 1
@@ -188,6 +297,15 @@ static void limit_addresses(size_t bytes)
 {
     struct rlimit limit = {bytes, bytes};
     cr_assert_eq(setrlimit(RLIMIT_AS, &limit), 0);
+}
+
+Test(store_limits, an_address_space_with_a_wide_limit_has_room_for_the_whole_map)
+{
+    struct fixture f;
+    limit_addresses((size_t)1 << 45);
+    fixture_open(&f);
+    cr_assert_eq(f.store->map.bytes, STORE_MAP_BYTES);
+    fixture_close(&f);
 }
 
 Test(store_limits, a_limited_address_space_is_not_taken_whole)

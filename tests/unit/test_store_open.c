@@ -1,4 +1,8 @@
-/* test_store_open.c — opening a store: modes, read-only places, other processes, limits of the machine. */
+/*
+ * test_store_open.c — opening a store: modes, read-only places, other processes, limits of the machine.
+ *
+ * Linked with --wrap=fcntl.
+ */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* unshare(2) */
 #endif
@@ -258,6 +262,83 @@ Test(store_open, stores_are_set_aside_under_the_first_free_number)
     fixture_close(&f);
 }
 
+/* As another user, to whom all of it belongs; as we are, where we are nobody to give files away. */
+static void become_nobody(struct fixture *f)
+{
+    static const char *const names[] = {"store/data.mdb", "store/lock.mdb", "store", "."};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        cr_assert(geteuid() != 0 || fchownat(f->fd, names[i], NOBODY, NOBODY, 0) == 0);
+    cr_assert(geteuid() != 0 || seteuid(NOBODY) == 0);
+}
+
+static void expect_refused(struct fixture *f, bool write, const char *file, const char *words)
+{
+    EXPECT_STATUS(fixture_reopen(f, write), SETTLE_E_ACCESS);
+    cr_assert_str_eq(fixture_error.file, file);
+    cr_assert(strstr(fixture_error.text, words), "%s", fixture_error.text);
+}
+
+/* LMDB would write into it, for a reader too. */
+Test(store_open, a_lock_file_that_is_not_ours_alone_is_refused)
+{
+    const bool is_root = geteuid() == 0;
+    struct fixture f;
+    fixture_open(&f);
+    store_close(f.store);
+    f.store = NULL;
+    for (int write = 0; write < 2; write++) {
+        cr_assert_eq(fchmodat(f.fd, "store/lock.mdb", 0602, 0), 0);
+        expect_refused(&f, write != 0, STORE_DIRECTORY "/" STORE_LOCK_NAME, "others may write to it (mode 0602)");
+        cr_assert_eq(fchmodat(f.fd, "store/lock.mdb", 0600, 0), 0);
+        cr_assert_eq(linkat(f.fd, "store/lock.mdb", f.fd, "second", 0), 0);
+        expect_refused(&f, write != 0, write != 0 ? STORE_LOCK_NAME : STORE_DIRECTORY "/" STORE_LOCK_NAME,
+                       "has 2 names");
+        cr_assert_eq(unlinkat(f.fd, "second", 0), 0);
+    }
+    become_nobody(&f);
+    cr_assert_eq(fchmodat(f.fd, "store/lock.mdb", 0400, 0), 0);
+    expect_refused(&f, true, STORE_DIRECTORY "/" STORE_LOCK_NAME, "cannot open");
+    EXPECT_OK(fixture_reopen(&f, false));
+    store_close(f.store);
+    f.store = NULL;
+    cr_assert(!is_root || seteuid(0) == 0);
+    if (is_root) {
+        cr_assert_eq(fchmodat(f.fd, "store/lock.mdb", 0644, 0), 0);
+        cr_assert_eq(fchownat(f.fd, "store/lock.mdb", NOBODY + 1, NOBODY, 0), 0);
+        cr_assert_eq(seteuid(NOBODY), 0);
+        expect_refused(&f, false, STORE_DIRECTORY "/" STORE_LOCK_NAME, "belongs to another user (uid 65535)");
+        cr_assert_eq(seteuid(0), 0);
+    }
+    fixture_close(&f);
+}
+
+static bool descriptors_are_out;
+int __real_fcntl(int fd, int command, long argument);
+int __wrap_fcntl(int fd, int command, long argument);
+
+int __wrap_fcntl(int fd, int command, long argument)
+{
+    if (!descriptors_are_out || command != F_DUPFD_CLOEXEC)
+        return __real_fcntl(fd, command, argument);
+    errno = EMFILE;
+    return -1;
+}
+
+Test(store_open, a_store_without_a_lock_needs_a_descriptor_more)
+{
+    struct fixture f;
+    fixture_open(&f);
+    store_close(f.store);
+    f.store = NULL;
+    cr_assert_eq(unlinkat(f.fd, "store/lock.mdb", 0), 0);
+    descriptors_are_out = true;
+    EXPECT_STATUS(fixture_reopen(&f, false), SETTLE_E_IO);
+    cr_assert(strstr(fixture_error.text, "cannot duplicate a descriptor"), "%s", fixture_error.text);
+    descriptors_are_out = false;
+    EXPECT_OK(fixture_reopen(&f, false));
+    fixture_close(&f);
+}
+
 /* ---- Read-only places --------------------------------------------------------------------------------------------------------- */
 
 /* Opens the store for reading and counts its accounts. */
@@ -350,9 +431,23 @@ Test(store_open, a_read_only_mount_can_be_read)
     fixture_close(&f);
 }
 
+static settle_status no_arrival(void *context, const struct store_arrival *arrival, settle_error *error)
+{
+    (void)context, (void)arrival, (void)error;
+    return SETTLE_OK;
+}
+
+static settle_status any_asset(void *context, const settle_asset *asset, settle_error *error)
+{
+    (void)context, (void)asset, (void)error;
+    return SETTLE_OK;
+}
+
 static void read_unlocked(struct fixture *f, struct turns *turns)
 {
     struct account account;
+    const struct store_id id = text_id("nobody's", 64);
+    uint64_t position;
     f->store = NULL;
     FIXTURE_CHECK(fixture_reopen(f, false) == SETTLE_OK);
     FIXTURE_CHECK(!file_exists_at(f->fd, "store/lock.mdb"));
@@ -362,6 +457,12 @@ static void read_unlocked(struct fixture *f, struct turns *turns)
         FIXTURE_CHECK(commits < 2 ? status == SETTLE_OK && account.version == 1 : status == SETTLE_E_ACCESS);
         uint64_t count = 0;
         status = store_accounts_walk(snapshot, 0, count_account, &count, &fixture_error);
+        FIXTURE_CHECK(status == (commits < 2 ? SETTLE_OK : SETTLE_E_ACCESS));
+        status = store_id_get(snapshot, &id.key, &position, &fixture_error);
+        FIXTURE_CHECK(status == (commits < 2 ? SETTLE_E_NOT_FOUND : SETTLE_E_ACCESS));
+        status = store_assets_walk(snapshot, any_asset, NULL, &fixture_error);
+        FIXTURE_CHECK(status == (commits < 2 ? SETTLE_OK : SETTLE_E_ACCESS));
+        status = store_arrivals_walk_all(snapshot, no_arrival, NULL, &fixture_error); /* there is none to be met */
         FIXTURE_CHECK(status == (commits < 2 ? SETTLE_OK : SETTLE_E_ACCESS));
         turn_give(turns->to_parent);
         turn_take(turns->to_child);
@@ -378,9 +479,11 @@ Test(store_open, without_a_lock_file_a_reader_notices_when_a_writer_overtakes_it
     struct fixture f;
     struct turns turns;
     int lock_fd = -1;
+    const settle_asset asset = {2, 6, "USDT"};
     turns_make(&turns);
     fixture_open(&f);
     EXPECT_OK(fixture_apply_version(&f, 1, EVERYONE));
+    EXPECT_OK(fixture_apply(&f, (struct store_batch){.assets = &asset, .asset_count = 1}));
     store_close(f.store);
     f.store = NULL;
     cr_assert_eq(unlinkat(f.fd, "store/lock.mdb", 0), 0);

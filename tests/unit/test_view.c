@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -212,6 +213,27 @@ Test(view, a_store_found_damaged_later_can_be_forgotten)
     remove_directory(&rig, &oracle);
 }
 
+/* Others may have written the store, and that is the reader's to know; a lock file that cannot be used only keeps it from the store. */
+Test(view, a_store_that_others_may_write_is_refused_and_one_whose_lock_cannot_be_used_is_done_without)
+{
+    struct rig rig;
+    struct oracle oracle;
+    struct view view = {0};
+    char path[TEMPDIR_PATH_BYTES];
+    make_directory(&rig, &oracle, 100, 60);
+    tempdir_join(path, rig.data, "store/lock.mdb");
+    cr_assert_eq(chmod(path, 0620), 0);
+    expect_answers(&rig, &oracle, SETTLE_E_ACCESS, true);
+    cr_assert_eq(chmod(path, 0600), 0);
+    tempdir_join(path, rig.data, "store/data.mdb");
+    cr_assert_eq(chmod(path, 0620), 0);
+    EXPECT_STATUS(view_open(rig.data, &view, &test_error), SETTLE_E_ACCESS);
+    cr_assert_str_eq(test_error.file, "store/data.mdb");
+    EXPECT_STATUS(view_open(rig.data, &view, NULL), SETTLE_E_ACCESS);
+    cr_assert_null(view.reader);
+    remove_directory(&rig, &oracle);
+}
+
 /* ---- Directories that cannot be looked at ---- */
 
 Test(view, what_is_not_there_is_not_found)
@@ -252,6 +274,7 @@ Test(view, a_journal_cut_behind_the_store_is_corrupt)
     cr_assert(remove(segments.paths[segments.count - 1]) == 0);
     EXPECT_STATUS(view_open(rig.data, &view, &test_error), SETTLE_E_CORRUPT);
     cr_assert(test_error.text[0] != '\0');
+    EXPECT_STATUS(view_open(rig.data, &view, NULL), SETTLE_E_CORRUPT);
     tree_segments_free(&segments);
     remove_directory(&rig, &oracle);
 }
@@ -326,4 +349,130 @@ Test(view, the_writers_own_process_shares_its_store)
         view_close(&view);
     }
     remove_directory(&rig, &oracle);
+}
+
+/* The store rots under a living engine: a query in its process does without it, and leaves it to the engine. */
+Test(view, the_writers_own_process_does_without_a_store_that_rots)
+{
+    struct rig rig;
+    struct oracle oracle;
+    struct view view = {0};
+    char path[TEMPDIR_PATH_BYTES];
+    size_t bytes;
+    make_directory(&rig, &oracle, 100, 20);
+    rig.options.checkpoint_interval_ms = 3600000;
+    cr_assert(rig_try_open(&rig) == SETTLE_OK);
+    tempdir_join(path, rig.data, "store/data.mdb");
+    unsigned char *kept = tree_read(path, &bytes);
+    for (size_t page = 2; page < bytes / 4096; page++)
+        tree_flip_bit(path, page * 4096 + 11, 5); /* no kind of page has it */
+    EXPECT_OK(engine_view(rig.engine, &view, &test_error));
+    cr_assert(view.store == NULL && view.snapshot == NULL && view.store_fault.status == SETTLE_E_CORRUPT);
+    expect_accounts(&view, &oracle.model);
+    expect_events(&view, &oracle.model);
+    view_close(&view);
+    tree_write(path, 0, kept, bytes);
+    EXPECT_OK(engine_view(rig.engine, &view, &test_error));
+    cr_assert_not_null(view.store);
+    view_close(&view);
+    free(kept);
+    remove_directory(&rig, &oracle);
+}
+
+/* ---- Memory ---- */
+
+struct counted_mem {
+    long until_failure, outstanding;
+};
+
+static void *counted_reallocate(void *context, void *memory, size_t bytes)
+{
+    struct counted_mem *counted = context;
+    if (bytes == 0) {
+        counted->outstanding -= memory != NULL;
+        free(memory);
+        return NULL;
+    }
+    if (counted->until_failure-- == 0)
+        return NULL;
+    counted->outstanding += memory == NULL;
+    return realloc(memory, bytes);
+}
+
+struct scarce {
+    struct rig *rig;
+    struct counted_mem counted;
+    struct mem mem;
+    settle_text repeated; /* an event that came twice, once behind the store */
+};
+
+static settle_status ask_all(struct scarce *s, struct view *view, settle_error *error)
+{
+    struct accounts accounts;
+    struct event_key key;
+    uint64_t position = 0, *arrivals = NULL;
+    size_t count = 0;
+    settle_status status = accounts_init(&accounts, &s->mem, 0);
+    if (status != SETTLE_OK)
+        return fail(error, status, "no memory for accounts");
+    status = view_accounts(view, 0, 0, &accounts, error);
+    accounts_deinit(&accounts);
+    event_key_of_text(s->repeated, &key);
+    if (status == SETTLE_OK)
+        status = view_find_event(view, &key, &position, error);
+    if (status == SETTLE_OK)
+        status = view_arrivals(view, position, &arrivals, &count, error);
+    if (status == SETTLE_OK) {
+        cr_assert_eq(count, 2);
+        mem_free(&s->mem, arrivals);
+    }
+    return status;
+}
+
+/* With the store, then without it: the first failure ends it. */
+static settle_status look(struct scarce *s, settle_error *error)
+{
+    struct view view = {0};
+    const settle_error fault = {.status = SETTLE_E_CORRUPT, .text = "rotten"};
+    settle_status status = view_attach(s->rig->engine->data_fd, s->rig->engine->store, &s->mem, &view, error);
+    if (status != SETTLE_OK)
+        return status;
+    status = ask_all(s, &view, error);
+    if (status == SETTLE_OK)
+        status = view_forget_store(&view, &fault, error);
+    if (status == SETTLE_OK)
+        status = ask_all(s, &view, error);
+    view_close(&view);
+    return status;
+}
+
+Test(view, every_allocation_may_fail)
+{
+    struct rig rig;
+    builder_use_memory();
+    rig_make(&rig);
+    rig_open(&rig);
+    for (uint64_t user = 1; user <= 40; user++)
+        (void)rig_submit(&rig, rig_deposit(user, RIG_USDT, 1, user));
+    (void)rig_submit(&rig, rig_deposit(1, RIG_USDT, 1, 1));
+    rig.options.checkpoint_interval_ms = 3600000;
+    rig_reopen(&rig);
+    for (uint64_t user = 41; user <= 120; user++)
+        (void)rig_submit(&rig, rig_deposit(user, RIG_USDT, 1, user));
+    (void)rig_submit(&rig, rig_deposit(1, RIG_USDT, 1, 1));
+    struct scarce s = {.rig = &rig, .repeated = {"deposit_1_2_1", 13}};
+    s.mem = (struct mem){counted_reallocate, &s.counted};
+    long allocations = 0;
+    for (settle_status status = SETTLE_E_NO_MEMORY; status != SETTLE_OK; allocations++) {
+        settle_error error = {.status = SETTLE_OK};
+        for (int told = 0; told < 2; told++) { /* nobody need listen to the error */
+            s.counted = (struct counted_mem){.until_failure = allocations};
+            status = look(&s, told != 0 ? &error : NULL);
+            cr_assert_eq(s.counted.outstanding, 0);
+        }
+        cr_assert(status == SETTLE_OK || (status == SETTLE_E_NO_MEMORY && error.status == status),
+                  "allocation %ld: %d %s", allocations, (int)status, error.text);
+    }
+    cr_assert_gt(allocations, 12);
+    rig_remove(&rig);
 }

@@ -52,7 +52,7 @@ Test(follower_odd, a_full_disk_in_the_midst_of_a_frame_loses_no_line, .init = be
     scene.options.free_bytes_min = FOLLOWER_FREE_DEFAULT;
     blocks_total = 20000;
     blocks_free = 0;
-    scene_grow(&scene, 400, 0);
+    scene_grow(&scene, 200, 0);
     life_begin();
     for (int i = 0; i < 3; i++)
         cr_assert_eq(life_step(), SETTLE_OK);
@@ -87,16 +87,15 @@ Test(follower_odd, a_clock_that_is_set_back_delays_nothing_for_long, .init = beg
 {
     half_way();
     life_step();
-    size_t count = 0;
-    char *early = scene_read(&scene, POSITION, &count);
+    size_t count = 0, same = 0;
+    char *early = scene_read(&scene, POSITION, &same);
     clock_offset_s -= 1000000;
     cr_assert_eq(life_step(), SETTLE_OK); /* which is behind the lines then */
     char *late = scene_read(&scene, POSITION, &count);
-    cr_assert_neq(memcmp(early, late, count), 0, "the position waits for the clock");
+    cr_assert(count != same || memcmp(early, late, count) != 0, "the position waits for the clock");
     free(early);
     free(late);
     life_step();
-    size_t same = 0;
     early = scene_read(&scene, POSITION, &same);
     for (int i = 0; i < 8; i++)
         cr_assert_eq(life_step(), SETTLE_OK); /* idle, with nothing that is not saved */

@@ -544,6 +544,8 @@ static void try_harmless(const struct scenario *s, enum trap_action action)
     trap_set(&(struct trap){.calls = TRAP_INTERRUPTIBLE, .action = action, .is_ours = true});
     settle_status status = s->run(&error);
     CHECK(trap_clear() > 0);
+    /* All of trap.h stands in front. */
+    CHECK(s->run != run_engine || (trap_count(TRAP_MEMORY) > 0 && trap_count(TRAP_LMDB) > 0));
     expect_ok(status, &error);
     if (s->expect != NULL)
         s->expect(EVENTS);

@@ -191,7 +191,7 @@ static bool fail_at_call(struct scene *scene, command run, uint64_t index, int c
 {
     settle_error error = {0};
     tree_copy(scene->rig.data, scene->run);
-    trap_set(&(struct trap){.calls = TRAP_ALL, .index = index, .error = cause, .action = action});
+    trap_set(&(struct trap){.calls = TRAP_FILES, .index = index, .error = cause, .action = action});
     settle_status status = run(scene->run, UINT64_MAX, &error);
     bool was_met = trap_was_met();
     trap_clear();

@@ -17,11 +17,11 @@
 
 #include "query/print.h"
 #include "query/query.h"
-#include "tests/lib/calls.h"
 #include "tests/lib/journal_builder.h"
 #include "tests/lib/leaks.h"
 #include "tests/lib/plain.h"
 #include "tests/lib/rig.h"
+#include "tests/lib/trap.h"
 #include "tests/lib/tree.h"
 
 #define EVENTS 160 /* before a scenario begins; several segments */
@@ -39,7 +39,7 @@ static void tell_place(int signal_number)
 {
     char text[200];
     int bytes = snprintf(text, sizeof text, "test_fault_calls %s %" PRIu64 " %d: %s failed\n", scenario_name,
-                         scenario_nth, scenario_code, calls_struck_name());
+                         scenario_nth, scenario_code, trap_name());
     bytes = (int)write(STDERR_FILENO, text, (size_t)bytes);
     signal(signal_number, SIG_DFL);
     raise(signal_number);
@@ -496,7 +496,7 @@ static void prepare(const struct scenario *s)
 }
 
 /* One run with one fault, and one without behind it. False: there are not so many calls. */
-static bool try_call(const struct scenario *s, enum calls_mode mode, uint64_t nth, int code)
+static bool try_call(const struct scenario *s, unsigned calls, uint64_t nth, int code)
 {
     settle_error error = {.status = SETTLE_OK};
     scenario_nth = nth;
@@ -505,16 +505,17 @@ static bool try_call(const struct scenario *s, enum calls_mode mode, uint64_t nt
         reset(s);
     acknowledged = 0;
     int descriptors = open_descriptors();
-    calls_arm(mode, nth, code);
+    trap_set(&(struct trap){.calls = calls, .index = nth, .error = calls == TRAP_LMDB ? code : 0, .is_ours = true});
     settle_status status = s->run(&error);
-    calls_disarm();
+    bool was_met = trap_was_met();
+    trap_clear();
     if (status != SETTLE_OK && error.text[0] == '\0')
         fprintf(stderr, "status %d without a sentence\n", status);
     CHECK(open_descriptors() == descriptors);
     CHECK(status == SETTLE_OK || error.text[0] != '\0' || status == SETTLE_E_NO_MEMORY);
-    CHECK(calls_have_struck() || status == SETTLE_OK);
+    CHECK(was_met || status == SETTLE_OK);
     if (s->is_read_only)
-        return calls_have_struck();
+        return was_met;
     uint64_t events_min = acknowledged + EVENTS;
     remove_all(other);
     if (s->run == run_key)
@@ -523,26 +524,28 @@ static bool try_call(const struct scenario *s, enum calls_mode mode, uint64_t nt
     expect_ok(status, &error);
     if (s->expect != NULL)
         s->expect(events_min);
-    return calls_have_struck();
+    return was_met;
 }
 
-static uint64_t sweep(const struct scenario *s, enum calls_mode mode, int code, uint64_t stride)
+static uint64_t sweep(const struct scenario *s, unsigned calls, int code, uint64_t stride)
 {
     uint64_t runs = 1;
-    for (uint64_t nth = 1; try_call(s, mode, nth, code); nth += stride)
+    for (uint64_t nth = 1; try_call(s, calls, nth, code); nth += stride)
         runs++;
     return runs;
 }
 
 /* Interrupted and short calls are no faults: the run succeeds. */
-static void try_harmless(const struct scenario *s, enum calls_mode mode)
+static void try_harmless(const struct scenario *s, enum trap_action action)
 {
     settle_error error = {.status = SETTLE_OK};
     reset(s);
-    scenario_nth = mode;
-    calls_arm(mode, 0, 0);
+    scenario_nth = action;
+    trap_set(&(struct trap){.calls = TRAP_INTERRUPTIBLE, .action = action, .is_ours = true});
     settle_status status = s->run(&error);
-    calls_disarm();
+    CHECK(trap_clear() > 0);
+    /* All of trap.h stands in front. */
+    CHECK(s->run != run_engine || (trap_count(TRAP_MEMORY) > 0 && trap_count(TRAP_LMDB) > 0));
     expect_ok(status, &error);
     if (s->expect != NULL)
         s->expect(EVENTS);
@@ -559,12 +562,12 @@ static uint64_t run_scenario(const struct scenario *s, uint64_t stride)
     scenario_name = s->name;
     prepare(s);
     reset(s);
-    try_harmless(s, CALLS_INTERRUPT);
-    try_harmless(s, CALLS_SHORT);
+    try_harmless(s, TRAP_INTERRUPT);
+    try_harmless(s, TRAP_SHORT_ALL);
     reset(s);
-    runs += sweep(s, CALLS_FAIL, EIO, stride);
+    runs += sweep(s, TRAP_ALL, EIO, stride);
     for (size_t i = 0; i < code_count; i++)
-        runs += sweep(s, CALLS_FAIL_LMDB, codes[i], stride);
+        runs += sweep(s, TRAP_LMDB, codes[i], stride);
     printf("%-18s %" PRIu64 " runs\n", s->name, runs);
     fflush(stdout);
     return runs;
@@ -590,7 +593,7 @@ int main(int argc, char **argv)
         prepare(s);
         reset(s);
         int code = argc > 3 ? atoi(argv[3]) : EIO;
-        (void)try_call(s, code == EIO ? CALLS_FAIL : CALLS_FAIL_LMDB, strtoull(argv[2], NULL, 10), code);
+        (void)try_call(s, code == EIO ? TRAP_ALL : TRAP_LMDB, strtoull(argv[2], NULL, 10), code);
         runs++;
     }
     tempdir_remove(base);

@@ -21,7 +21,7 @@
 #include "tests/lib/leaks.h"
 #include "tests/lib/life.h"
 #include "tests/lib/plain.h"
-#include "tests/lib/scarce.h"
+#include "tests/lib/trap.h"
 #include "tests/lib/tree.h"
 
 enum {
@@ -554,10 +554,10 @@ static bool try_call(const struct call *call, uint64_t index)
     struct stage *stage = stage_begin(call->needs);
     prepare(stage, call);
     stage->rig.error = (settle_error){.status = SETTLE_OK};
-    scarce_set(index, false);
+    trap_set(&(struct trap){.calls = TRAP_MEMORY, .index = index});
     settle_status status = call->make(stage);
-    bool was_met = scarce_was_met();
-    scarce_clear();
+    bool was_met = trap_was_met();
+    trap_clear();
     CHECK(was_met || status == SETTLE_OK);
     stage->was_stopped = status == SETTLE_E_LATCHED;
     if (status != SETTLE_OK) {
@@ -588,10 +588,10 @@ static bool try_life(uint64_t index)
 {
     struct life life;
     life_make(&life, &script);
-    scarce_set(index, false);
+    trap_set(&(struct trap){.calls = TRAP_MEMORY, .index = index});
     life_live(&life);
-    bool was_met = scarce_was_met();
-    scarce_clear();
+    bool was_met = trap_was_met();
+    trap_clear();
     if (was_met)
         life_check(&life);
     CHECK(was_met || (!life.is_latched && life.failed_opens + life.failed_calls == 0));

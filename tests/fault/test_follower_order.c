@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "tests/lib/expect.h"
-#include "tests/lib/fault.h"
 #include "tests/lib/log_scene.h"
+#include "tests/lib/trap.h"
 
 SETTLE_SUITE(follower_order);
 
@@ -57,7 +57,7 @@ static bool is_dirty(int dir_fd, const char *name)
 }
 
 /* Just behind the call: what had the name `from` has the name `to`. */
-static void renamed(const struct fault_note *note)
+static void renamed(const struct trap_note *note)
 {
     bool is_position = strcmp(note->to, POSITION) == 0;
     if (is_dirty(note->fd, note->to))
@@ -75,22 +75,22 @@ static void renamed(const struct fault_note *note)
         watch.compressed_is_new = true;
 }
 
-static void observe(void *context, const struct fault_note *note)
+static void observe(void *context, const struct trap_note *note)
 {
     struct stat status;
     (void)context;
     switch (note->call) {
-    case FAULT_PWRITE:
+    case TRAP_WRITES:
         if (fstat(note->fd, &status) == 0)
             *dirty_of(&status) = true;
         break;
-    case FAULT_FDATASYNC:
+    case TRAP_FDATASYNCS:
         if (fstat(note->fd, &status) == 0)
             *dirty_of(&status) = false;
         break;
-    case FAULT_FSYNC: watch.compressed_is_new = watch.moved_is_new = false; break;
-    case FAULT_RENAMEAT: renamed(note); break;
-    case FAULT_UNLINKAT:
+    case TRAP_FSYNCS: watch.compressed_is_new = watch.moved_is_new = false; break;
+    case TRAP_RENAMES: renamed(note); break;
+    case TRAP_REMOVES:
         if (strstr(note->name, ".partial") == NULL) {
             watch.removals++;
             if (watch.compressed_is_new)
@@ -110,16 +110,16 @@ static void begin(void)
 
 static void end(void)
 {
-    fault_reset();
+    trap_clear();
     scene_deinit(&scene);
 }
 
 /* The builder's writes are not meant. */
 static void follow_observed(void)
 {
-    fault_observe(observe, NULL);
+    trap_set(&(struct trap){.calls = TRAP_CHANGES, .observe = observe});
     scene_follow(&scene);
-    fault_observe(NULL, NULL);
+    trap_clear();
     cr_assert(watch.broken[0] == '\0', "%s", watch.broken);
     scene_expect_files(&scene);
 }
@@ -140,10 +140,10 @@ Test(follower_order, a_life_that_is_killed_leaves_no_position_ahead, .init = beg
 {
     for (int i = 0; i < 10; i++) {
         scene_grow(&scene, 6, i % 3 == 2);
-        fault_observe(observe, NULL);
+        trap_set(&(struct trap){.calls = TRAP_CHANGES, .observe = observe});
         scene_open(&scene);
         scene_step(&scene);
-        fault_observe(NULL, NULL);
+        trap_clear();
         scene_kill(&scene);
         cr_assert(watch.broken[0] == '\0', "%s", watch.broken);
     }
@@ -156,12 +156,12 @@ Test(follower_order, lines_are_not_synced_one_by_one, .init = begin, .fini = end
     scene_grow(&scene, 2, 0);
     scene_open(&scene);
     scene_catch_up(&scene);
-    fault_reset();
+    trap_set(&(struct trap){.calls = TRAP_CHANGES});
     for (int i = 0; i < 50; i++) {
         scene_grow(&scene, 1, 0);
-        uint64_t before = fault_count(FAULT_FDATASYNC) + fault_count(FAULT_FSYNC);
+        uint64_t before = trap_count(TRAP_SYNCS);
         scene_step(&scene);
-        cr_assert(fault_count(FAULT_FDATASYNC) + fault_count(FAULT_FSYNC) == before);
+        cr_assert(trap_count(TRAP_SYNCS) == before);
     }
     scene_close(&scene);
     scene_expect_files(&scene);
@@ -172,9 +172,9 @@ Test(follower_order, an_idle_step_makes_no_write_and_opens_nothing, .init = begi
     scene_grow(&scene, 10, 0);
     scene_open(&scene);
     scene_catch_up(&scene);
-    fault_reset();
+    trap_set(&(struct trap){.calls = TRAP_CHANGES});
     for (int i = 0; i < 100; i++)
         scene_step(&scene);
-    cr_assert(fault_count(FAULT_ANY) == 0);
+    cr_assert(trap_count(TRAP_CHANGES | TRAP_OPENS) == 0);
     scene_close(&scene);
 }

@@ -15,9 +15,9 @@
 #include "journal/recover.h"
 #include "journal/watermark.h"
 #include "tests/lib/expect.h"
-#include "tests/lib/fault.h"
 #include "tests/lib/journal_builder.h"
 #include "tests/lib/journal_files.h"
+#include "tests/lib/trap.h"
 
 SETTLE_SUITE(journal);
 
@@ -59,7 +59,7 @@ static void expect_recovery(const char *what, uint64_t number)
 {
     struct journal_scan scan;
     builder_close(&b);
-    fault_reset();
+    trap_clear();
     journal_scan(b.data_fd, &scan);
     cr_assert_eq(scan.status, SETTLE_OK, "%s %zu: %s", what, (size_t)number, expect_describe(&scan.error));
     cr_assert(scan.frame_count == b.frame_count || scan.frame_count == b.frame_count + 1,
@@ -94,15 +94,14 @@ static void expect_recovery(const char *what, uint64_t number)
 
 /* ---- Calls that fail -------------------------------------------------------------------------------------------- */
 
-static void fail_each(enum fault_call call, int cause_errno, settle_status expected)
+static void fail_each(unsigned call, int cause_errno, settle_status expected)
 {
     builder_use_memory();
     for (uint64_t nth = 1;; nth++) {
         builder_init(&b, SEGMENT_BYTES_MIN, SEED);
-        fault_reset();
-        fault_fail_nth(call, nth, cause_errno);
+        trap_set(&(struct trap){.calls = call, .index = nth, .error = cause_errno});
         settle_status status = frames_random(FRAMES, &test_error);
-        bool has_struck = fault_has_struck();
+        bool has_struck = trap_was_met();
         if (!has_struck) {
             EXPECT_OK(status);
             cr_assert_geq(b.end.position / SEGMENT_BYTES_MIN, 2, "the run is too short");
@@ -112,7 +111,7 @@ static void fail_each(enum fault_call call, int cause_errno, settle_status expec
                          expect_describe(&test_error));
             cr_assert_eq(test_error.cause_errno, cause_errno);
         }
-        fault_reset();
+        trap_clear();
         cr_assert_leq(watermark(), b.end.position, "call %zu: the watermark is ahead of the last sync", (size_t)nth);
         expect_recovery("failing call", nth);
         builder_deinit(&b);
@@ -123,31 +122,31 @@ static void fail_each(enum fault_call call, int cause_errno, settle_status expec
 
 Test(journal, every_write_that_fails_is_told)
 {
-    fail_each(FAULT_PWRITE, EIO, SETTLE_E_IO);
-    fail_each(FAULT_PWRITE, ENOSPC, SETTLE_E_NO_SPACE);
+    fail_each(TRAP_WRITES, EIO, SETTLE_E_IO);
+    fail_each(TRAP_WRITES, ENOSPC, SETTLE_E_NO_SPACE);
 }
 
 Test(journal, every_sync_that_fails_is_told)
 {
-    fail_each(FAULT_FDATASYNC, EIO, SETTLE_E_IO);
-    fail_each(FAULT_FDATASYNC, EDQUOT, SETTLE_E_NO_SPACE);
+    fail_each(TRAP_FDATASYNCS, EIO, SETTLE_E_IO);
+    fail_each(TRAP_FDATASYNCS, EDQUOT, SETTLE_E_NO_SPACE);
 }
 
 Test(journal, every_call_on_the_directory_that_fails_is_told)
 {
-    fail_each(FAULT_FSYNC, EIO, SETTLE_E_IO);
-    fail_each(FAULT_RENAMEAT, EIO, SETTLE_E_IO);
-    fail_each(FAULT_OPENAT, ENOSPC, SETTLE_E_NO_SPACE);
+    fail_each(TRAP_FSYNCS, EIO, SETTLE_E_IO);
+    fail_each(TRAP_RENAMES, EIO, SETTLE_E_IO);
+    fail_each(TRAP_OPENS, ENOSPC, SETTLE_E_NO_SPACE);
 }
 
 Test(journal, every_call_at_all_that_fails_is_told)
 {
-    fail_each(FAULT_ANY, EIO, SETTLE_E_IO);
+    fail_each(TRAP_CHANGES | TRAP_OPENS, EIO, SETTLE_E_IO);
 }
 
 Test(journal, interrupted_calls_are_made_again)
 {
-    static const enum fault_call calls[] = {FAULT_PWRITE, FAULT_FDATASYNC, FAULT_FSYNC, FAULT_OPENAT};
+    static const unsigned calls[] = {TRAP_WRITES, TRAP_FDATASYNCS, TRAP_FSYNCS, TRAP_OPENS};
     struct journal_files whole, other;
     builder_use_memory();
     builder_init(&b, SEGMENT_BYTES_MIN, SEED);
@@ -158,12 +157,11 @@ Test(journal, interrupted_calls_are_made_again)
         bool has_struck = true;
         for (uint64_t nth = 1; has_struck; nth += 1 + nth / 8) {
             builder_init(&b, SEGMENT_BYTES_MIN, SEED);
-            fault_reset();
-            fault_fail_nth(calls[i], nth, EINTR);
+            trap_set(&(struct trap){.calls = calls[i], .index = nth, .error = EINTR});
             EXPECT_OK(frames_random(FRAMES, &test_error));
-            has_struck = fault_has_struck();
+            has_struck = trap_was_met();
             cr_assert(has_struck || nth > 1);
-            fault_reset();
+            trap_clear();
             journal_files_load(b.data_fd, &other);
             cr_assert_null(journal_files_difference(&whole, &other));
             journal_files_free(&other);
@@ -184,13 +182,16 @@ Test(journal, every_write_torn_anywhere_is_told_and_cut)
         bool has_struck = false;
         for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
             builder_init(&b, SEGMENT_BYTES_MIN, SEED);
-            fault_reset();
-            fault_tear_nth(nth, places[i], i % 2 == 0 ? EIO : ENOSPC);
+            trap_set(&(struct trap){.calls = TRAP_WRITES,
+                                    .index = nth,
+                                    .error = i % 2 == 0 ? EIO : ENOSPC,
+                                    .action = TRAP_SHORT,
+                                    .bytes = places[i]});
             settle_status status = frames_random(FRAMES, &test_error);
-            has_struck = fault_has_struck();
+            has_struck = trap_has_failed();
             cr_assert_eq(status != SETTLE_OK, has_struck);
             struct journal_scan scan;
-            fault_reset();
+            trap_clear();
             journal_scan(b.data_fd, &scan);
             torn += scan.tail.torn_position > 0;
             cr_assert_leq(watermark(), scan.end.position); /* torn, it may be whole all the same, behind its sync */
@@ -212,11 +213,10 @@ Test(journal, short_writes_are_completed)
     builder_use_memory();
     for (size_t i = 0; i <= sizeof sizes / sizeof *sizes; i++) {
         builder_init(&b, SEGMENT_BYTES_MIN, SEED);
-        fault_reset();
         if (i > 0)
-            fault_short_writes(sizes[i - 1]);
+            trap_set(&(struct trap){.calls = TRAP_WRITES, .action = TRAP_SHORT_ALL, .bytes = sizes[i - 1]});
         EXPECT_OK(frames_random(FRAMES, &test_error));
-        fault_reset();
+        trap_clear();
         journal_files_load(b.data_fd, i == 0 ? &whole : &other);
         builder_deinit(&b);
         if (i == 0)
@@ -238,15 +238,14 @@ Test(journal, creating_it_can_be_tried_again_after_any_failure)
         struct journal_scan scan;
         tempdir_make(path);
         EXPECT_OK(dir_open(path, false, &data_fd, &test_error));
-        fault_reset();
-        fault_fail_nth(FAULT_ANY, nth, EIO);
-        settle_status status =
-            journal_create_with_id(data_fd, &mem_libc, SEGMENT_BYTES_MIN, builder_journal_id, BUILDER_TIME_US, &test_error);
-        bool has_struck = fault_has_struck();
-        fault_reset();
+        trap_set(&(struct trap){.calls = TRAP_CHANGES | TRAP_OPENS, .index = nth, .error = EIO});
+        settle_status status = journal_create_with_id(data_fd, &mem_libc, SEGMENT_BYTES_MIN, builder_journal_id,
+                                                      BUILDER_TIME_US, &test_error);
+        bool has_struck = trap_was_met();
+        trap_clear();
         if (has_struck && status != SETTLE_OK) {
-            status =
-                journal_create_with_id(data_fd, &mem_libc, SEGMENT_BYTES_MIN, builder_journal_id, BUILDER_TIME_US, &test_error);
+            status = journal_create_with_id(data_fd, &mem_libc, SEGMENT_BYTES_MIN, builder_journal_id, BUILDER_TIME_US,
+                                            &test_error);
             cr_assert(status == SETTLE_OK || status == SETTLE_E_EXISTS, "call %zu: %d: %s", (size_t)nth, status,
                       expect_describe(&test_error));
         }
@@ -272,11 +271,10 @@ Test(journal, opening_it_can_be_tried_again_after_any_failure)
         struct journal_writer *writer = NULL;
         builder_close(&b);
         journal_files_load(b.data_fd, &before);
-        fault_reset();
-        fault_fail_nth(FAULT_ANY, nth, EIO);
+        trap_set(&(struct trap){.calls = TRAP_CHANGES | TRAP_OPENS, .index = nth, .error = EIO});
         settle_status status = journal_writer_open(b.data_fd, &mem_libc, &b.end, &writer, &test_error);
-        bool has_struck = fault_has_struck();
-        fault_reset();
+        bool has_struck = trap_was_met();
+        trap_clear();
         cr_assert_eq(status, has_struck ? SETTLE_E_IO : SETTLE_OK);
         cr_assert_eq(writer == NULL, has_struck);
         journal_writer_close(writer);
@@ -307,11 +305,10 @@ Test(journal, a_copy_that_fails_is_no_journal)
         int to_fd = -1;
         tempdir_make(path);
         EXPECT_OK(dir_open(path, false, &to_fd, &test_error));
-        fault_reset();
-        fault_fail_nth(FAULT_ANY, nth, ENOSPC);
+        trap_set(&(struct trap){.calls = TRAP_CHANGES | TRAP_OPENS, .index = nth, .error = ENOSPC});
         settle_status status = journal_copy(b.data_fd, to_fd, b.event_count - 3, &test_error);
-        bool has_struck = fault_has_struck();
-        fault_reset();
+        bool has_struck = trap_was_met();
+        trap_clear();
         if (status == SETTLE_OK) {
             struct journal_scan scan;
             journal_scan(to_fd, &scan);
@@ -342,15 +339,15 @@ struct copy_order {
     size_t calls, write, sync, directory_sync, rename, after;
 };
 
-static void note_copy(void *context, const struct fault_note *note)
+static void note_copy(void *context, const struct trap_note *note)
 {
     struct copy_order *order = context;
     size_t number = ++order->calls;
     switch (note->call) {
-    case FAULT_PWRITE: order->write = number; break;
-    case FAULT_FDATASYNC: order->sync = number; break;
-    case FAULT_RENAMEAT: order->rename = number; break;
-    case FAULT_FSYNC:
+    case TRAP_WRITES: order->write = number; break;
+    case TRAP_FDATASYNCS: order->sync = number; break;
+    case TRAP_RENAMES: order->rename = number; break;
+    case TRAP_FSYNCS:
         if (order->rename == 0)
             order->directory_sync = number;
         else
@@ -371,12 +368,11 @@ Test(journal, a_copy_is_synced_before_it_has_its_name_and_that_too)
     builder_close(&b);
     tempdir_make(path);
     EXPECT_OK(dir_open(path, false, &to_fd, &test_error));
-    fault_reset();
-    fault_observe(note_copy, &order);
+    trap_set(&(struct trap){.calls = TRAP_CHANGES, .observe = note_copy, .context = &order});
     EXPECT_OK(journal_copy(b.data_fd, to_fd, UINT64_MAX, &test_error));
     size_t segments = b.end.position / SEGMENT_BYTES_MIN + 1;
-    cr_assert_eq(fault_count(FAULT_FDATASYNC), segments + 1); /* and the reader's own */
-    fault_reset();
+    cr_assert_eq(trap_count(TRAP_FDATASYNCS), segments + 1); /* and the reader's own */
+    trap_clear();
     cr_assert(order.write < order.sync && order.sync < order.directory_sync);
     cr_assert(order.directory_sync < order.rename && order.rename < order.after);
     file_close(to_fd);
@@ -404,7 +400,7 @@ static const char *name_of(int fd, char ret_path[512])
     return slash == NULL ? ret_path : slash + 1;
 }
 
-static void note_order(void *context, const struct fault_note *note)
+static void note_order(void *context, const struct trap_note *note)
 {
     struct order *order = context;
     char path[512];
@@ -414,26 +410,26 @@ static void note_order(void *context, const struct fault_note *note)
         order->fault = "a descriptor out of range";
         return;
     }
-    if (note->call == FAULT_OPENAT)
+    if (note->call == TRAP_OPENS)
         order->is_dirty[note->fd] = false;
-    if (note->call == FAULT_FDATASYNC)
+    if (note->call == TRAP_FDATASYNCS)
         order->is_dirty[note->fd] = false;
-    if (note->call == FAULT_FSYNC)
+    if (note->call == TRAP_FSYNCS)
         order->directory_is_dirty = false;
     bool any_dirty = order->directory_is_dirty;
     for (size_t i = 0; i < 256; i++)
         any_dirty = any_dirty || order->is_dirty[i];
-    if (note->call == FAULT_RENAMEAT) {
+    if (note->call == TRAP_RENAMES) {
         if (any_dirty)
             order->fault = "a segment is given its name before it, or the one before it, is synced";
         order->directory_is_dirty = true;
         order->renames++;
     }
-    if (note->call == FAULT_PWRITE && is_watermark) {
+    if (note->call == TRAP_WRITES && is_watermark) {
         if (any_dirty)
             order->fault = "the watermark is told before the sync";
         order->watermarks++;
-    } else if (note->call == FAULT_PWRITE) {
+    } else if (note->call == TRAP_WRITES) {
         if (order->directory_is_dirty)
             order->fault = "a frame is written into a segment whose name is not synced";
         order->is_dirty[note->fd] = true;
@@ -446,11 +442,10 @@ Test(journal, nothing_is_told_or_built_upon_before_it_is_synced)
     struct order order = {.fault = NULL};
     builder_use_memory();
     builder_init(&b, SEGMENT_BYTES_MIN, SEED);
-    fault_reset();
-    fault_observe(note_order, &order);
+    trap_set(&(struct trap){.calls = TRAP_CHANGES, .observe = note_order, .context = &order});
     while (b.frame_count < 2 * FRAMES && order.fault == NULL)
         EXPECT_OK(frame_random(&test_error));
-    fault_reset();
+    trap_clear();
     cr_assert_null(order.fault, "%s, at frame %zu", order.fault, b.frame_count);
     cr_assert_eq(order.watermarks, b.frame_count);
     cr_assert_eq(order.frames, b.frame_count);
@@ -466,22 +461,21 @@ Test(journal, a_writer_that_starts_syncs_what_a_dead_one_left_before_it_tells)
     builder_init(&b, SEGMENT_BYTES_MIN, SEED);
     EXPECT_OK(frames_random(3, &test_error));
     builder_close(&b);
-    fault_reset();
-    fault_observe(note_order, &order);
+    trap_set(&(struct trap){.calls = TRAP_CHANGES, .observe = note_order, .context = &order});
     builder_open(&b);
-    cr_assert_eq(fault_count(FAULT_FDATASYNC), 1);
-    cr_assert_eq(fault_count(FAULT_FSYNC), 1);
+    cr_assert_eq(trap_count(TRAP_FDATASYNCS), 1);
+    cr_assert_eq(trap_count(TRAP_FSYNCS), 1);
     cr_assert_eq(order.watermarks, 1);
-    fault_reset();
+    trap_clear();
     /* The watermark comes last. */
     for (uint64_t nth = 1; nth <= 2; nth++) {
         struct journal_writer *writer = NULL;
         builder_close(&b);
         journal_file_remove(b.data_fd, WATERMARK_NAME);
-        fault_fail_nth(nth == 1 ? FAULT_FDATASYNC : FAULT_FSYNC, 1, EIO);
+        trap_set(&(struct trap){.calls = nth == 1 ? TRAP_FDATASYNCS : TRAP_FSYNCS, .index = 1, .error = EIO});
         EXPECT_STATUS(journal_writer_open(b.data_fd, &mem_libc, &b.end, &writer, &test_error), SETTLE_E_IO);
         cr_assert_eq(watermark(), 0);
-        fault_reset();
+        trap_clear();
         builder_open(&b);
     }
     builder_deinit(&b);
@@ -491,13 +485,11 @@ Test(journal, a_writer_that_starts_syncs_what_a_dead_one_left_before_it_tells)
 
 Test(journal, a_spare_that_fails_once_is_made_at_the_switch)
 {
-    static const enum fault_call calls[] = {FAULT_OPENAT, FAULT_PWRITE, FAULT_FDATASYNC};
+    static const unsigned calls[] = {TRAP_OPENS, TRAP_WRITES, TRAP_FDATASYNCS};
     builder_use_memory();
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
         builder_init(&b, 3 * MIB, SEED);
-        fault_reset();
-        fault_only(SEGMENT_SPARE_NAME);
-        fault_fail_nth(calls[i], 1, ENOSPC);
+        trap_set(&(struct trap){.calls = calls[i], .index = 1, .error = ENOSPC, .path_end = SEGMENT_SPARE_NAME});
         while (b.end.position < 3 * MIB) {
             builder_begin(&b);
             while (b.buffer.used < MIB / 2 && frame_room(&b.buffer) > SOURCE_BYTES_MAX)
@@ -505,7 +497,7 @@ Test(journal, a_spare_that_fails_once_is_made_at_the_switch)
             builder_add_asset(&b);
             EXPECT_OK(builder_commit(&b, &test_error));
         }
-        cr_assert(fault_has_struck());
+        cr_assert(trap_was_met());
         expect_recovery("spare", i);
         builder_deinit(&b);
     }

@@ -17,7 +17,7 @@
 #include "tests/lib/journal_builder.h"
 #include "tests/lib/leaks.h"
 #include "tests/lib/plain.h"
-#include "tests/lib/scarce.h"
+#include "tests/lib/trap.h"
 
 #define PLAIN_BYTES (2 * ARCHIVED_BLOCK_BYTES + 1000)
 #define LOG "settlement.log.2024-12-10"
@@ -165,10 +165,10 @@ int main(int argc, char **argv)
             if (index == 1 && tries[i].prepare != NULL)
                 tries[i].prepare();
             error = (settle_error){.status = SETTLE_OK};
-            scarce_set(index, false);
+            trap_set(&(struct trap){.calls = TRAP_MEMORY, .index = index});
             settle_status status = tries[i].run();
-            was_met = scarce_was_met();
-            (void)scarce_clear();
+            was_met = trap_was_met();
+            trap_clear();
             CHECK(was_met || status == SETTLE_OK);
             CHECK(status == SETTLE_OK || error.text[0] != '\0' || tries[i].run == check);
             failed += status != SETTLE_OK;

@@ -18,9 +18,9 @@
 #include "journal/recover.h"
 #include "journal/watermark.h"
 #include "tests/lib/expect.h"
-#include "tests/lib/fault.h"
 #include "tests/lib/journal_builder.h"
 #include "tests/lib/journal_files.h"
+#include "tests/lib/trap.h"
 
 SETTLE_SUITE(power_cut);
 
@@ -32,7 +32,7 @@ SETTLE_SUITE(power_cut);
 /* ---- The recording ---------------------------------------------------------------------------------------------- */
 
 struct call {
-    enum fault_call call;
+    unsigned call;
     ino_t inode;
     uint64_t offset;
     uint8_t *bytes;
@@ -46,7 +46,7 @@ static struct journal_builder b;
 static struct call calls[8192];
 static size_t call_count, acknowledged;
 
-static void record(void *context, const struct fault_note *note)
+static void record(void *context, const struct trap_note *note)
 {
     struct call *call = &calls[call_count];
     struct stat status;
@@ -73,9 +73,9 @@ static void record(void *context, const struct fault_note *note)
 static void record_run(uint64_t seed)
 {
     builder_use_memory();
-    fault_reset();
+    trap_clear();
     call_count = acknowledged = 0;
-    fault_observe(record, NULL);
+    trap_set(&(struct trap){.calls = TRAP_CHANGES, .observe = record});
     builder_init(&b, SEGMENT_BYTES_MIN, seed);
     while (b.frame_count < FRAMES) {
         if (b.frame_count % 17 == 16) { /* a writer that ends, and another */
@@ -86,7 +86,7 @@ static void record_run(uint64_t seed)
         acknowledged = b.frame_count;
     }
     builder_close(&b);
-    fault_reset();
+    trap_clear();
     cr_assert_geq(b.end.position / SEGMENT_BYTES_MIN, 2);
 }
 
@@ -184,31 +184,33 @@ static void play(const struct call *call)
 {
     size_t file = file_of(call->inode);
     switch (call->call) {
-    case FAULT_OPENAT:
+    case TRAP_OPENS:
         if (call->creates)
             entry_create(call);
         break;
-    case FAULT_PWRITE:
+    case TRAP_WRITES:
         cr_assert_neq(file, SIZE_MAX);
         file_write_cache(&disk.files[file], call);
         if (strcmp(disk.entries[entry_of(WATERMARK_NAME)].name, WATERMARK_NAME) == 0 &&
             disk.entries[entry_of(WATERMARK_NAME)].file == file)
             file_synced(&disk.files[file], false); /* nobody syncs it, nobody needs it */
         break;
-    case FAULT_FDATASYNC:
+    case TRAP_FDATASYNCS:
         if (file != SIZE_MAX)
             file_synced(&disk.files[file], false);
         break;
-    case FAULT_SYNC_LOST: file_synced(&disk.files[file], true); break;
-    case FAULT_FSYNC:
+    case TRAP_SYNC_LOST: file_synced(&disk.files[file], true); break;
+    case TRAP_FSYNCS:
         memcpy(disk.synced, disk.entries, sizeof disk.entries);
         disk.synced_count = disk.entry_count;
         break;
-    case FAULT_RENAMEAT:
+    case TRAP_RENAMES:
         entry_remove(call->to);
         snprintf(disk.entries[entry_of(call->name)].name, NAME_BYTES, "%s", call->to);
         break;
-    case FAULT_UNLINKAT: entry_remove(call->name); break;
+    case TRAP_REMOVES: entry_remove(call->name); break;
+    case TRAP_MKDIRS:
+    case TRAP_TRUNCATES: break; /* the directory itself, the lock */
     default: cr_assert_fail("a call that nobody makes");
     }
 }
@@ -310,7 +312,7 @@ static size_t cut_everywhere(size_t first, int state_count)
     for (size_t i = 0; i < call_count; i++) {
         play(&calls[i]);
         /* Before the first segment has its name for good nothing was ever promised. */
-        is_created = is_created || (calls[i].call == FAULT_FSYNC && disk.entry_count > 1);
+        is_created = is_created || (calls[i].call == TRAP_FSYNCS && disk.entry_count > 1);
         for (int state = 0; state < state_count && is_created && i >= first; state++) {
             enum survival survival = state < 2 * SURVIVALS ? (enum survival)(state / 2) : TORN_SOME_SECTORS;
             put_together(&b.stream, survival, state % 2 == 0, data_fd);
@@ -369,12 +371,12 @@ Test(power_cut, after_a_sync_that_failed_loses_nothing_that_was_acknowledged_lat
     builder_use_memory();
     for (uint64_t nth = 2;; nth++) {
         settle_status status = SETTLE_OK;
-        fault_reset();
-        fault_only(".seg");
         acknowledged = 0;
-        fault_observe(record, NULL);
+        trap_set(&(struct trap){.calls = TRAP_CHANGES, .observe = record});
         builder_init(&b, SEGMENT_BYTES_MIN, SEED + 1);
-        fault_fail_nth(FAULT_FDATASYNC, nth, EIO);
+        trap_clear();
+        trap_set(&(struct trap){
+            .calls = TRAP_FDATASYNCS, .index = nth, .error = EIO, .path_end = ".seg", .observe = record});
         while (b.frame_count < 12 && status == SETTLE_OK) {
             builder_begin(&b);
             for (uint64_t count = 1 + stream_random(&b.stream, 16); count > 0 && builder_add_event(&b); count--)
@@ -382,16 +384,16 @@ Test(power_cut, after_a_sync_that_failed_loses_nothing_that_was_acknowledged_lat
             status = builder_commit(&b, &test_error);
             acknowledged = b.frame_count;
         }
-        if (!fault_has_struck())
+        if (!trap_was_met())
             break;
         cr_assert_eq(status, SETTLE_E_IO);
         size_t first = call_count;
         recover_and_go_on();
-        fault_reset();
+        trap_clear();
         states += cut_everywhere(first, 2 * SURVIVALS);
         builder_deinit(&b);
     }
-    fault_reset();
+    trap_clear();
     cr_assert_gt(states, 1000);
     for (size_t i = 0; i < call_count; i++)
         free(calls[i].bytes);

@@ -4,7 +4,7 @@
  */
 #include <errno.h>
 
-#include "tests/lib/fault.h"
+#include "tests/lib/trap.h"
 #include "tests/unit/seal_scene.h"
 
 TestSuite(seal_io, .fini = leaks_check, .timeout = 240);
@@ -47,7 +47,7 @@ static settle_status seal_here(struct seal_result *ret_result)
     return query_seal(fixture_dir, &options, ret_result, &test_error);
 }
 
-static void fail_every_call(enum fault_call call, int cause_errno, unsigned at_least)
+static void fail_every_call(unsigned call, int cause_errno, unsigned at_least)
 {
     static struct seal_result result;
     unsigned failures = 0, whole = 1;
@@ -55,11 +55,10 @@ static void fail_every_call(enum fault_call call, int cause_errno, unsigned at_l
     EXPECT_OK(seal_here(&result));
     for (uint64_t nth = 1;; nth++) {
         scene_deposit(10000 + nth);
-        fault_reset();
-        fault_fail_nth(call, nth, cause_errno);
+        trap_set(&(struct trap){.calls = call, .index = nth, .error = cause_errno});
         settle_status status = seal_here(&result);
-        bool has_struck = fault_has_struck();
-        fault_reset();
+        bool has_struck = trap_was_met();
+        trap_clear();
         unsigned seals = expect_whole_seals();
         cr_assert(seals == whole || seals == whole + 1, "%u seals, there were %u", seals, whole);
         cr_assert(status == SETTLE_OK ? seals == whole + 1 : is_operating_error(status), "%s",
@@ -78,27 +77,27 @@ static void fail_every_call(enum fault_call call, int cause_errno, unsigned at_l
 
 Test(seal_io, every_write_fails_once, SCENE)
 {
-    fail_every_call(FAULT_PWRITE, ENOSPC, 3); /* the pid, the seal, the frontier */
+    fail_every_call(TRAP_WRITES, ENOSPC, 3); /* the pid, the seal, the frontier */
 }
 
 Test(seal_io, every_sync_fails_once, SCENE)
 {
-    fail_every_call(FAULT_FDATASYNC, EIO, 2);
+    fail_every_call(TRAP_FDATASYNCS, EIO, 2);
 }
 
 Test(seal_io, every_sync_of_a_directory_fails_once, SCENE)
 {
-    fail_every_call(FAULT_FSYNC, EIO, 2);
+    fail_every_call(TRAP_FSYNCS, EIO, 2);
 }
 
 Test(seal_io, every_rename_fails_once, SCENE)
 {
-    fail_every_call(FAULT_RENAMEAT, EIO, 2);
+    fail_every_call(TRAP_RENAMES, EIO, 2);
 }
 
 Test(seal_io, every_opening_fails_once, SCENE)
 {
-    fail_every_call(FAULT_OPENAT, EIO, 3);
+    fail_every_call(TRAP_OPENS, EIO, 3);
 }
 
 /* ---- The order that makes it durable ---- */
@@ -107,15 +106,15 @@ struct order {
     char text[512];
 };
 
-static void note_call(void *context, const struct fault_note *note)
+static void note_call(void *context, const struct trap_note *note)
 {
     struct order *order = context;
     size_t used = strlen(order->text);
-    if (note->call == FAULT_RENAMEAT)
+    if (note->call == TRAP_RENAMES)
         snprintf(order->text + used, sizeof order->text - used, "rename %s; ", note->name);
-    else if (note->call == FAULT_FDATASYNC)
+    else if (note->call == TRAP_FDATASYNCS)
         snprintf(order->text + used, sizeof order->text - used, "sync; ");
-    else if (note->call == FAULT_FSYNC)
+    else if (note->call == TRAP_FSYNCS)
         snprintf(order->text + used, sizeof order->text - used, "sync directory; ");
 }
 
@@ -126,10 +125,9 @@ Test(seal_io, a_seal_is_synced_before_its_name_and_its_name_before_the_frontier,
     fixture_fill_engine(SCENE_SEGMENT_BYTES);
     EXPECT_OK(seal_here(&result));
     scene_deposit(10000);
-    fault_reset();
-    fault_observe(note_call, &order);
+    trap_set(&(struct trap){.calls = TRAP_CHANGES, .observe = note_call, .context = &order});
     EXPECT_OK(seal_here(&result));
-    fault_reset();
+    trap_clear();
     /* The first is the reader's: what it hands out is on stable storage. Then the name of seals/, which was there. */
     cr_assert_str_eq(order.text, "sync; sync directory; sync; rename seal.partial; sync directory; "
                                  "sync; rename frontier.partial; sync directory; ");
@@ -166,10 +164,9 @@ Test(seal_io, a_seal_without_its_frontier_is_gone_on_from, SCENE)
     fixture_fill_engine(SCENE_SEGMENT_BYTES);
     EXPECT_OK(seal_here(&result));
     scene_deposit(10000);
-    fault_reset();
-    fault_fail_nth(FAULT_RENAMEAT, 2, EIO);
+    trap_set(&(struct trap){.calls = TRAP_RENAMES, .index = 2, .error = EIO});
     EXPECT_STATUS(seal_here(&result), SETTLE_E_IO);
-    fault_reset();
+    trap_clear();
     cr_assert_eq(expect_whole_seals(), 2);
     EXPECT_OK(seal_here(&walked));
     cr_assert(!walked.is_new && !walked.is_resumed);
@@ -185,11 +182,11 @@ Test(seal_io, half_a_key_is_none, SCENE)
     tempdir_join(path, scene_dir, "new.pem");
     tempdir_join(public_path, scene_dir, "new.pem.pub");
     for (uint64_t nth = 1;; nth++) {
-        fault_reset();
-        fault_fail_nth(nth % 2 == 1 ? FAULT_PWRITE : FAULT_FDATASYNC, (nth + 1) / 2, ENOSPC);
+        trap_set(&(struct trap){
+            .calls = nth % 2 == 1 ? TRAP_WRITES : TRAP_FDATASYNCS, .index = (nth + 1) / 2, .error = ENOSPC});
         settle_status status = query_seal_key(fixture_dir, path, &test_error);
-        bool has_struck = fault_has_struck();
-        fault_reset();
+        bool has_struck = trap_was_met();
+        trap_clear();
         cr_assert_eq(status == SETTLE_OK, !has_struck);
         cr_assert_eq(access(path, F_OK) == 0, status == SETTLE_OK);
         cr_assert_eq(access(public_path, F_OK) == 0, status == SETTLE_OK);

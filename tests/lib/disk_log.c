@@ -3,6 +3,10 @@
  *
  * Owns: the recording under way. Invariants: while there is none, each call does exactly what the function behind it does,
  * errno included. While there is one, a call and its note are one step under `mutex`.
+ *
+ * Not part of trap.c: it must look at names and ends of files before a call as well as behind it, and each call below the root,
+ * whatever becomes of it, is made under one lock. In trap.c every other test would pay for that, and a name would be looked up
+ * where a test counts such calls.
  */
 /* What is built hidden, LMDB does not find: without this its calls would go past us, and no test would notice. */
 #pragma GCC visibility push(default)

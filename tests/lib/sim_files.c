@@ -4,6 +4,9 @@
  * hears of.
  *
  * Invariant: outside of a simulated life each does what the system's call does.
+ *
+ * Not part of trap.c: each call is a place where the scheduler goes on with another thread, what becomes of it is the seed's, and
+ * nothing may be asked of the C library's own functions, whose locks and threads are simulated too.
  */
 #pragma GCC visibility push(default) /* what is built hidden, LMDB does not find */
 

@@ -4,6 +4,7 @@
  */
 #include "journal/archive.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +14,9 @@
 #include "journal/reader.h"
 #include "journal/segment_file.h"
 #include "tests/lib/expect.h"
-#include "tests/lib/fault.h"
 #include "tests/lib/journal_builder.h"
 #include "tests/lib/journal_files.h"
+#include "tests/lib/trap.h"
 #include "tests/lib/tree.h"
 
 SETTLE_SUITE(archive);
@@ -27,7 +28,7 @@ static struct journal_files original;
 static void setup(void)
 {
     builder_use_memory();
-    fault_reset();
+    trap_clear();
     builder_init(&b, SEGMENT_BYTES_MIN, stream_seed(41));
     while (b.end.position / SEGMENT_BYTES_MIN < 4)
         builder_random(&b);
@@ -38,7 +39,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-    fault_reset();
+    trap_clear();
     archive_close(&archive);
     journal_files_free(&original);
     builder_deinit(&b);
@@ -203,11 +204,11 @@ Test(archive, a_reader_in_the_midst_of_a_segment_goes_on, FIXTURE)
 /* A segment vanishes while the directory is listed: what the index tells by then counts. */
 static size_t moved_at;
 
-static void move_while_listing(void *context, const struct fault_note *note)
+static void move_while_listing(void *context, const struct trap_note *note)
 {
     (void)context;
-    /* No wrapped call may be made in here: the files are prepared, and only names change. */
-    if (note->call != FAULT_OPENAT || note->name == NULL || strstr(note->name, ".seg") == NULL || moved_at == 0 ||
+    /* The files are prepared, and only names change. */
+    if (note->call != TRAP_OPENS || note->name == NULL || strstr(note->name, ".seg") == NULL || moved_at == 0 ||
         --moved_at > 0)
         return;
     char from[TEMPDIR_PATH_BYTES], to[TEMPDIR_PATH_BYTES];
@@ -236,10 +237,10 @@ Test(archive, a_listing_that_segments_vanish_from_finds_them_in_the_index, FIXTU
             unpack(i);
         cr_assert_eq(rename(archived, prepared), 0);
         moved_at = when;
-        fault_observe(move_while_listing, NULL);
+        trap_set(&(struct trap){.calls = TRAP_CHANGES, .observe = move_while_listing});
         struct segment_list segments;
         EXPECT_OK(segment_list_read(archive.journal_fd, &mem_libc, &segments, &test_error));
-        fault_reset();
+        trap_clear();
         cr_assert_eq(segments.count, journal_files_segment_count(&original));
         for (size_t i = 0; i < 3; i++) /* those that were opened before they vanished are listed as they were */
             cr_assert_eq(segments.entries[i].is_archived, i >= when, "segment %zu, vanished at %zu", i, when);
@@ -440,18 +441,22 @@ Test(archive, a_journal_without_its_last_segment_takes_nothing_back, FIXTURE)
 
 static char steps[65536];
 
-static void note_step(void *context, const struct fault_note *note)
+static void note_step(void *context, const struct trap_note *note)
 {
-    static const char *const calls[] = {"open", "write", "sync", "dirsync", "rename", "unlink"};
     char line[512], link_name[64], target[256] = "";
     (void)context;
-    if (note->call == FAULT_OPENAT || note->call == FAULT_PWRITE || note->call >= FAULT_CALLS)
+    const char *call = note->call == TRAP_FDATASYNCS ? "sync"
+                       : note->call == TRAP_FSYNCS   ? "dirsync"
+                       : note->call == TRAP_RENAMES  ? "rename"
+                       : note->call == TRAP_REMOVES  ? "unlink"
+                                                     : NULL;
+    if (call == NULL)
         return;
     snprintf(link_name, sizeof link_name, "/proc/self/fd/%d", note->fd);
     ssize_t length = readlink(link_name, target, sizeof target - 1);
     target[length > 0 ? length : 0] = '\0';
     const char *last = strrchr(target, '/');
-    snprintf(line, sizeof line, "%s %s %s %s\n", calls[note->call], last == NULL ? "" : last + 1,
+    snprintf(line, sizeof line, "%s %s %s %s\n", call, last == NULL ? "" : last + 1,
              note->name == NULL ? "" : note->name, note->to == NULL ? "" : note->to);
     strncat(steps, line, sizeof steps - strlen(steps) - 1);
 }
@@ -473,9 +478,9 @@ Test(archive, the_segment_goes_when_its_copy_and_the_index_are_durable, FIXTURE)
     char expected[8][256];
     const char *pointers[8];
     steps[0] = '\0';
-    fault_observe(note_step, NULL);
+    trap_set(&(struct trap){.calls = TRAP_CHANGES, .observe = note_step});
     EXPECT_OK(pack(0, &test_error));
-    fault_reset();
+    trap_clear();
     snprintf(expected[0], 256, "sync %s.zst.partial", segment);
     snprintf(expected[1], 256, "rename archive %s.zst.partial %s.zst\n", segment, segment);
     snprintf(expected[2], 256, "dirsync archive");
@@ -498,10 +503,10 @@ Test(archive, the_copy_goes_when_the_segment_is_durable, FIXTURE)
     const char *pointers[7];
     EXPECT_OK(pack(0, &test_error));
     steps[0] = '\0';
-    fault_observe(note_step, NULL);
+    trap_set(&(struct trap){.calls = TRAP_CHANGES, .observe = note_step});
     unpack(0);
     EXPECT_OK(archive_empty(&archive, &test_error));
-    fault_reset();
+    trap_clear();
     snprintf(expected[0], 256, "sync %s.partial", segment);
     snprintf(expected[1], 256, "rename journal %s.partial %s\n", segment, segment);
     snprintf(expected[2], 256, "dirsync journal");
@@ -521,27 +526,26 @@ Test(archive, a_disk_that_keeps_something_else_is_noticed, FIXTURE)
     char path[TEMPDIR_PATH_BYTES], name[160];
     snprintf(name, sizeof name, "archive/%s.zst.partial", segment);
     path_of(name, path);
-    fault_only(".zst.partial");
-    fault_fail_nth(FAULT_FDATASYNC, 1, 5);
+    trap_set(&(struct trap){.calls = TRAP_FDATASYNCS, .index = 1, .error = EIO, .path_end = ".zst.partial"});
     EXPECT_STATUS(pack(0, &test_error), SETTLE_E_IO);
-    fault_reset();
+    trap_clear();
     cr_assert_neq(access(path, F_OK), 0, "the half copy is gone");
     expect_sound("nothing moved");
     cr_assert_not(entry_of(0).is_archived);
     EXPECT_OK(pack(0, &test_error));
 }
 
-static void spoil_copy(void *context, const struct fault_note *note)
+static void spoil_copy(void *context, const struct trap_note *note)
 {
     char link_name[64], target[512] = "";
     (void)context;
-    if (note->call != FAULT_FDATASYNC)
+    if (note->call != TRAP_FDATASYNCS)
         return;
     snprintf(link_name, sizeof link_name, "/proc/self/fd/%d", note->fd);
     ssize_t length = readlink(link_name, target, sizeof target - 1);
     if (length <= 0 || strstr(target, ".partial") == NULL)
         return;
-    FILE *file = fopen(target, "r+b"); /* the C library's calls are not wrapped */
+    FILE *file = fopen(target, "r+b"); /* what is done in here is not told */
     if (file == NULL || fseek(file, 700, SEEK_SET) != 0 || fputc(0x5e, file) == EOF || fclose(file) != 0)
         abort();
 }
@@ -549,15 +553,15 @@ static void spoil_copy(void *context, const struct fault_note *note)
 Test(archive, what_reads_back_as_something_else_removes_nothing, FIXTURE)
 {
     struct archive_move move;
-    fault_observe(spoil_copy, NULL);
+    trap_set(&(struct trap){.calls = TRAP_CHANGES, .observe = spoil_copy});
     EXPECT_STATUS(pack(0, &test_error), SETTLE_E_IO);
-    fault_reset();
+    trap_clear();
     expect_sound("nothing moved");
     cr_assert_not(entry_of(0).is_archived);
     EXPECT_OK(pack(0, &test_error));
-    fault_observe(spoil_copy, NULL);
+    trap_set(&(struct trap){.calls = TRAP_CHANGES, .observe = spoil_copy});
     EXPECT_STATUS(archive_unpack(&archive, journal_files_segment(&original, 0)->name, &move, &test_error), SETTLE_E_IO);
-    fault_reset();
+    trap_clear();
     expect_sound("it is still in the archive");
     cr_assert(entry_of(0).is_archived);
 }

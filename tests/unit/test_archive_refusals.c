@@ -12,9 +12,9 @@
 
 #include "journal/reader.h"
 #include "tests/lib/expect.h"
-#include "tests/lib/fault.h"
 #include "tests/lib/journal_builder.h"
 #include "tests/lib/journal_files.h"
+#include "tests/lib/trap.h"
 #include "tests/lib/tree.h"
 
 SETTLE_SUITE(archive_refusals);
@@ -28,7 +28,7 @@ static struct journal_files original;
 static void begin(uint64_t segment_bytes)
 {
     builder_use_memory();
-    fault_reset();
+    trap_clear();
     builder_init(&b, segment_bytes, stream_seed(43));
     while (b.end.position / segment_bytes < 3) {
         builder_random(&b);
@@ -51,7 +51,7 @@ static void large(void)
 
 static void end(void)
 {
-    fault_reset();
+    trap_clear();
     archive_close(&archive);
     journal_files_free(&original);
     builder_deinit(&b);
@@ -118,11 +118,11 @@ static unsigned thefts_left;
 static bool leaves_another;
 
 /* Whoever restores removes the lock's file, and another makes it again: between the open and the lock. */
-static void steal_lock(void *context, const struct fault_note *note)
+static void steal_lock(void *context, const struct trap_note *note)
 {
     char path[TEMPDIR_PATH_BYTES];
     (void)context;
-    if (note->call != FAULT_OPENAT || strcmp(note->name, ARCHIVE_LOCK_NAME) != 0 || thefts_left == 0)
+    if (note->call != TRAP_OPENS || strcmp(note->name, ARCHIVE_LOCK_NAME) != 0 || thefts_left == 0)
         return;
     thefts_left--;
     tempdir_join(path, b.path, ARCHIVE_LOCK_NAME);
@@ -138,7 +138,7 @@ Test(archive_refusals, a_lock_whose_file_was_removed_is_taken_again_but_not_for_
     for (int another = 0; another < 2; another++) {
         int fd = -1, second = -1;
         leaves_another = another == 1;
-        fault_observe(steal_lock, NULL);
+        trap_set(&(struct trap){.calls = TRAP_CHANGES, .observe = steal_lock});
         thefts_left = 3;
         EXPECT_OK(archive_lock_take(b.data_fd, &fd, &test_error));
         cr_assert_eq(thefts_left, 0);
@@ -148,8 +148,7 @@ Test(archive_refusals, a_lock_whose_file_was_removed_is_taken_again_but_not_for_
         EXPECT_STATUS(archive_lock_take(b.data_fd, &fd, &test_error), SETTLE_E_BUSY);
         cr_assert_str_eq(test_error.text, "others take and remove the archive's lock");
         cr_assert_geq(thefts_left, 800);
-        fault_reset();
-        fault_observe(NULL, NULL);
+        trap_clear();
     }
 }
 
@@ -304,11 +303,11 @@ Test(archive_refusals, a_segment_of_many_blocks_of_which_one_is_damaged_is_not_b
 static char given_back[TEMPDIR_PATH_BYTES];
 
 /* Behind the sync of a copy the disk has another one, which is whole. */
-static void give_back_another(void *context, const struct fault_note *note)
+static void give_back_another(void *context, const struct trap_note *note)
 {
     char link_name[64], target[512] = "";
     (void)context;
-    if (note->call != FAULT_FDATASYNC)
+    if (note->call != TRAP_FDATASYNCS)
         return;
     snprintf(link_name, sizeof link_name, "/proc/self/fd/%d", note->fd);
     if (readlink(link_name, target, sizeof target - 1) <= 0 || strstr(target, ".zst.partial") == NULL)
@@ -325,11 +324,10 @@ Test(archive_refusals, a_disk_that_gives_back_another_whole_file_is_noticed, SMA
 {
     EXPECT_OK(pack(0));
     snprintf(given_back, sizeof given_back, "%s", path_of("archive", segment(0)));
-    fault_observe(give_back_another, NULL);
+    trap_set(&(struct trap){.calls = TRAP_CHANGES, .observe = give_back_another});
     EXPECT_STATUS(pack(1), SETTLE_E_IO);
     cr_assert_not_null(strstr(test_error.text, "the disk does not keep what it is given"), "%s", test_error.text);
-    fault_reset();
-    fault_observe(NULL, NULL);
+    trap_clear();
     expect_sound("nothing moved");
     EXPECT_OK(pack(1));
     expect_sound("both moved");

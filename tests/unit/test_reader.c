@@ -4,7 +4,7 @@
  */
 #include <errno.h>
 
-#include "tests/lib/fault.h"
+#include "tests/lib/trap.h"
 #include "tests/unit/reader_fixture.h"
 
 SETTLE_SUITE(reader);
@@ -303,12 +303,11 @@ Test(reader, of_the_writers_own_process_leaves_the_sync_to_the_writer)
     begin_small(2);
     journal_reader_close(reader);
     reader = NULL;
-    fault_reset();
+    trap_set(&(struct trap){.calls = TRAP_SYNCS});
     EXPECT_OK(journal_reader_open_own(b.data_fd, &mem_libc, &reader, &test_error));
     EXPECT_OK(journal_reader_refresh(reader, &test_error));
     EXPECT_OK(journal_reader_limit(reader, b.end.position, &test_error));
-    cr_assert_eq(fault_count(FAULT_FDATASYNC), 0);
-    cr_assert_eq(fault_count(FAULT_FSYNC), 0);
+    cr_assert_eq(trap_clear(), 0);
     end();
 }
 
@@ -317,21 +316,22 @@ Test(reader, syncs_what_a_dead_writer_left_before_it_hands_it_out)
     begin_small(2);
     journal_reader_close(reader);
     reader = NULL;
-    fault_reset();
-    fault_only(".seg");
+    trap_set(&(struct trap){.calls = TRAP_CHANGES, .path_end = ".seg"});
     EXPECT_OK(journal_reader_open(b.data_fd, &mem_libc, &reader, &test_error));
-    cr_assert_eq(fault_count(FAULT_FDATASYNC), 1);
-    cr_assert_eq(fault_count(FAULT_PWRITE), 0);
+    cr_assert_eq(trap_count(TRAP_FDATASYNCS), 1);
+    cr_assert_eq(trap_count(TRAP_WRITES), 0);
     EXPECT_OK(journal_reader_refresh(reader, &test_error));
-    cr_assert_eq(fault_count(FAULT_FDATASYNC), 2);
-    fault_fail_nth(FAULT_FDATASYNC, 1, EIO);
+    cr_assert_eq(trap_count(TRAP_FDATASYNCS), 2);
+    trap_clear();
+    trap_set(&(struct trap){.calls = TRAP_FDATASYNCS, .index = 1, .error = EIO, .path_end = ".seg"});
     EXPECT_STATUS(journal_reader_refresh(reader, &test_error), SETTLE_E_IO);
     journal_reader_close(reader);
     reader = NULL;
-    fault_fail_nth(FAULT_FDATASYNC, 1, EIO);
+    trap_clear();
+    trap_set(&(struct trap){.calls = TRAP_FDATASYNCS, .index = 1, .error = EIO, .path_end = ".seg"});
     EXPECT_STATUS(journal_reader_open(b.data_fd, &mem_libc, &reader, &test_error), SETTLE_E_IO);
     cr_assert_null(reader);
-    fault_reset();
+    trap_clear();
     end();
 }
 
@@ -343,18 +343,17 @@ Test(reader, every_open_that_fails_is_an_error)
     for (uint64_t nth = 1;; nth++) {
         struct journal_point point;
         struct frame frame;
-        fault_reset();
-        fault_fail_nth(FAULT_OPENAT, nth, EMFILE);
+        trap_set(&(struct trap){.calls = TRAP_OPENS, .index = nth, .error = EMFILE});
         settle_status status = journal_reader_open(b.data_fd, &mem_libc, &reader, &test_error);
         if (status == SETTLE_OK) {
             journal_reader_begin(reader, &point);
             while ((status = journal_reader_next(reader, &point, &frame, &test_error)) == SETTLE_OK)
                 ;
         }
-        bool has_struck = fault_has_struck();
+        bool has_struck = trap_was_met();
         journal_reader_close(reader);
         reader = NULL;
-        fault_reset();
+        trap_clear();
         if (!has_struck) {
             cr_assert_eq(status, SETTLE_E_END);
             cr_assert_gt(nth, 6);

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "tests/lib/fault.h"
+#include "tests/lib/trap.h"
 
 SETTLE_SUITE(recover_cut);
 
@@ -83,7 +83,7 @@ static void expect_repair(struct torn *torn, const char *what, size_t number)
 {
     char copy[SEGMENT_NAME_BYTES + 32];
     struct scene *scene = &torn->scene;
-    fault_reset();
+    trap_clear();
     enum verdict verdict = scene_judge_disk(scene);
     cr_assert(verdict == TORN || verdict == CLEAN, "%s %zu: %s: %s", what, number, verdict_names[verdict],
               expect_describe(&scene->scan.error));
@@ -164,10 +164,10 @@ struct writes {
     size_t bytes[64];
 };
 
-static void note_write(void *context, const struct fault_note *note)
+static void note_write(void *context, const struct trap_note *note)
 {
     struct writes *writes = context;
-    if (note->call == FAULT_PWRITE && writes->count < 64)
+    if (note->call == TRAP_WRITES && writes->count < 64)
         writes->bytes[writes->count++] = note->count;
 }
 
@@ -177,17 +177,21 @@ static void interrupt_writes(size_t align, size_t sectors, uint64_t missing, siz
     struct writes writes = {0};
     char copy[SEGMENT_NAME_BYTES + 32];
     torn_build(&torn, align, sectors, missing, end);
-    fault_observe(note_write, &writes);
+    trap_set(&(struct trap){.calls = TRAP_CHANGES, .observe = note_write, .context = &writes});
     EXPECT_OK(cut(&torn, copy, &test_error));
-    fault_reset();
+    trap_clear();
     cr_assert(writes.count >= 2 && writes.count < 64);
     for (size_t i = 0; i < writes.count; i++) {
         for (size_t bytes = 0; bytes < writes.bytes[i]; bytes += bytes < 200 || bytes + 200 > writes.bytes[i] ? 1 : 7) {
             torn_restore(&torn);
             cr_assert_eq(scene_judge_disk(&torn.scene), TORN);
-            fault_tear_nth(i + 1, bytes, EIO);
+            trap_set(&(struct trap){.calls = TRAP_WRITES,
+                                    .index = i + 1,
+                                    .error = EIO,
+                                    .action = bytes == 0 ? TRAP_ONCE : TRAP_SHORT,
+                                    .bytes = bytes});
             EXPECT_STATUS(cut(&torn, copy, &test_error), SETTLE_E_IO);
-            cr_assert(fault_has_struck());
+            cr_assert(trap_has_failed());
             expect_repair(&torn, "write cut short at", bytes);
         }
     }
@@ -216,26 +220,27 @@ Test(recover_cut, a_cut_stopped_at_any_byte_of_any_write_can_be_done_again_with_
 
 Test(recover_cut, a_cut_with_a_failing_call_can_be_done_again)
 {
-    static const enum fault_call calls[] = {FAULT_OPENAT, FAULT_PWRITE, FAULT_FDATASYNC, FAULT_FSYNC};
+    static const unsigned calls[] = {TRAP_OPENS, TRAP_WRITES, TRAP_FDATASYNCS, TRAP_FSYNCS};
     struct torn torn;
     char copy[SEGMENT_NAME_BYTES + 32];
     torn_build(&torn, 192, 4, 4, SIZE_MAX);
-    fault_reset();
+    trap_set(&(struct trap){.calls = TRAP_SYNCS});
     EXPECT_OK(cut(&torn, copy, &test_error));
-    uint64_t syncs = fault_count(FAULT_FDATASYNC);
+    uint64_t syncs = trap_count(TRAP_FDATASYNCS);
     cr_assert_eq(syncs, 4); /* the copy, and each of the three steps */
-    cr_assert_eq(fault_count(FAULT_FSYNC), 1);
+    cr_assert_eq(trap_count(TRAP_FSYNCS), 1);
+    trap_clear();
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
         for (uint64_t nth = 1;; nth++) {
             torn_restore(&torn);
             cr_assert_eq(scene_judge_disk(&torn.scene), TORN);
             memset(copy, 'x', sizeof copy);
-            fault_fail_nth(calls[i], nth, nth % 2 == 0 ? ENOSPC : EIO);
+            trap_set(&(struct trap){.calls = calls[i], .index = nth, .error = nth % 2 == 0 ? ENOSPC : EIO});
             settle_status status = cut(&torn, copy, &test_error);
-            if (!fault_has_struck()) {
+            if (!trap_was_met()) {
                 EXPECT_OK(status);
                 cr_assert_gt(nth, 1);
-                fault_reset();
+                trap_clear();
                 break;
             }
             cr_assert_eq(status, nth % 2 == 0 ? SETTLE_E_NO_SPACE : SETTLE_E_IO);
@@ -246,12 +251,12 @@ Test(recover_cut, a_cut_with_a_failing_call_can_be_done_again)
 }
 
 /* What each step of the cut clears, as offsets in the frame. */
-static void record_steps(void *context, const struct fault_note *note)
+static void record_steps(void *context, const struct trap_note *note)
 {
-    struct fault_note *steps = context;
+    struct trap_note *steps = context;
     char path[64], target[512];
     snprintf(path, sizeof path, "/proc/self/fd/%d", note->fd);
-    ssize_t length = note->call == FAULT_PWRITE ? readlink(path, target, sizeof target - 1) : -1;
+    ssize_t length = note->call == TRAP_WRITES ? readlink(path, target, sizeof target - 1) : -1;
     if (length < 4 || memcmp(target + length - 4, ".seg", 4) != 0)
         return;
     while (steps->count != 0)
@@ -265,18 +270,18 @@ Test(recover_cut, a_power_cut_between_the_syncs_of_a_cut_leaves_a_torn_frame)
     static const uint64_t missing[] = {2, 1, 8, 16 | 8};
     for (size_t i = 0; i < sizeof missing / sizeof *missing; i++) {
         struct torn torn;
-        struct fault_note steps[8] = {{.count = 0}};
+        struct trap_note steps[8] = {{.count = 0}};
         char copy[SEGMENT_NAME_BYTES + 32];
         torn_build(&torn, 64 * i, 6, missing[i], SIZE_MAX);
-        fault_observe(record_steps, steps);
+        trap_set(&(struct trap){.calls = TRAP_CHANGES, .observe = record_steps, .context = steps});
         EXPECT_OK(cut(&torn, copy, &test_error));
-        fault_reset();
+        trap_clear();
         struct scene *scene = &torn.scene;
         uint8_t *before = malloc(scene->length);
         memcpy(before, torn.bytes, scene->length);
         size_t sectors = sector_count(scene);
         cr_assert_leq(sectors, 10);
-        for (struct fault_note *step = steps; step->count != 0; step++) {
+        for (struct trap_note *step = steps; step->count != 0; step++) {
             size_t from = (size_t)(step->offset - scene->offset), to = from + step->count;
             for (uint64_t cleared = 0; cleared < UINT64_C(1) << sectors; cleared++) {
                 memcpy(scene->state, before, scene->length);
@@ -320,10 +325,10 @@ struct coverage {
     size_t calls;
 };
 
-static void note_coverage(void *context, const struct fault_note *note)
+static void note_coverage(void *context, const struct trap_note *note)
 {
     struct coverage *coverage = context;
-    if (note->call != FAULT_PWRITE)
+    if (note->call != TRAP_WRITES)
         return;
     if (note->offset + note->count > sizeof coverage->is_written)
         abort();
@@ -354,16 +359,17 @@ Test(recover_cut, rewriting_the_tail_writes_the_last_frame_and_all_behind_it_as_
         struct journal_files expected;
         journal_files_load(b->data_fd, &expected);
         memset(&coverage, 0, sizeof coverage);
-        fault_observe(note_coverage, &coverage);
+        trap_set(&(struct trap){.calls = TRAP_CHANGES, .observe = note_coverage, .context = &coverage});
         EXPECT_OK(journal_rewrite_tail(b->data_fd, scene.segment, b->segment_bytes, end, &test_error));
-        fault_reset();
+        trap_clear();
         for (size_t at = 0; at < sizeof coverage.is_written; at++)
             cr_assert_eq(coverage.is_written[at], at >= from && at < count, "byte %zu of %zu", at, count);
         for (size_t nth = 1; nth <= coverage.calls; nth++) { /* stopped anywhere, it has changed nothing */
-            fault_tear_nth(nth, 100, EIO);
+            trap_set(
+                &(struct trap){.calls = TRAP_WRITES, .index = nth, .error = EIO, .action = TRAP_SHORT, .bytes = 100});
             EXPECT_STATUS(journal_rewrite_tail(b->data_fd, scene.segment, b->segment_bytes, end, &test_error),
                           SETTLE_E_IO);
-            fault_reset();
+            trap_clear();
         }
         journal_files_load(b->data_fd, &after);
         cr_assert_null(journal_files_difference(&expected, &after));

@@ -167,7 +167,7 @@ settle_status commit_wait(settle *engine, uint64_t frame_number, settle_error *e
         frame_number--;
     settle_status status = SETTLE_OK;
     e->waiting++;
-    while (e->durable_number < frame_number && status == SETTLE_OK) {
+    while (e->durable_number < frame_number) {
         status = engine_check(e, error);
         if (status != SETTLE_OK)
             break;

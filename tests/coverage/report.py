@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Lines, branches and MC/DC conditions of the library that no test reaches.
 
-    report.py EXPORT.json [--list] [--rows] LAYER...
+    report.py EXPORT.json... [--list] [--rows] LAYER...
 
-EXPORT.json is `llvm-cov export`; LAYER a folder (journal, engine). Prints a table per file and each line, outcome of a branch
+EXPORT.json is `llvm-cov export`, several of one build count together; LAYER a folder (journal, engine). Prints a table per file and each line, outcome of a branch
 and condition (MC/DC) that was not reached. Fails where a line or an outcome is neither reached nor explained, and where an
 explanation fits nothing that is not reached (that an open place is reached now is only told). --list: also what is explained, and the conditions; --rows: what has no explanation as
 rows to write one.
@@ -78,8 +78,11 @@ def line_counts(segments, last):
     return counts
 
 
-def read_sources(export, layers):
-    data = json.loads(Path(export).read_text())["data"][0]
+def read_sources(exports, layers):
+    data = {"files": [], "functions": []}
+    for export in exports:
+        for name, entries in data.items():
+            entries += json.loads(Path(export).read_text())["data"][0][name]
     true_count = lambda count: 0 if count >= 1 << 62 else count
     sources = {}
 
@@ -169,8 +172,9 @@ def write_rows(rows):
 
 def main(arguments):
     lists_all, wants_rows, rows = "--list" in arguments, "--rows" in arguments, defaultdict(list)
-    export, *layers = [argument for argument in arguments if not argument.startswith("--")]
-    sources, explained = read_sources(export, layers), read_explanations()
+    exports = [argument for argument in arguments if argument.endswith(".json")]
+    layers = [argument for argument in arguments if not argument.startswith("--") and argument not in exports]
+    sources, explained = read_sources(exports, layers), read_explanations()
     table(sources)
     used, unexplained, counts, open_places = set(), [], defaultdict(int), 0
     for source in sources:

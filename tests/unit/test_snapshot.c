@@ -184,6 +184,11 @@ Test(snapshot, one_of_another_history_is_made_anew, FIXTURE)
     EXPECT_OK(snapshot_remove(data_fd, &test_error));
     point.chain ^= 1; /* the frame that it ends with was another one */
     make_snapshot(point);
+    trap_set(&(struct trap){.calls = TRAP_NAMES, .index = 1, .error = EIO});
+    EXPECT_STATUS(snapshot_advance(data_fd, rig.data, reader, end_of(1), &mem_libc, &meta, &fault, &test_error),
+                  SETTLE_E_IO);
+    cr_assert(trap_was_met());
+    (void)trap_clear();
     meta = advance(1, &fault);
     cr_assert_eq(fault.status, SETTLE_E_CORRUPT);
     cr_assert_str_eq(fault.file, SNAPSHOT_DIRECTORY);

@@ -589,35 +589,38 @@ Test(store_damage, a_file_of_something_else_is_refused)
     fixture_close(&f);
 }
 
-/* A writer adds between what is there: it does not do so on a page that is damaged. */
+/* A writer adds between what is there: it does not do so beside an entry that is damaged, be it the next leaf's first. */
 Test(store_damage, nothing_is_added_beside_a_damaged_entry)
 {
-    enum { ASSETS = 400 };
+    enum { ASSETS = 400, TRIED = 140 }; /* more than a leaf has */
     static settle_asset assets[ASSETS];
     struct fixture f;
     size_t bytes = 0;
     char path[TEMPDIR_PATH_BYTES];
-    unsigned found = 0;
     for (unsigned i = 0; i < ASSETS; i++) {
         assets[i] = (settle_asset){.id = 10 * (i + 1), .scale = 2};
-        snprintf(assets[i].symbol, sizeof assets[i].symbol, "SYMBOL-%u", i + 1);
+        snprintf(assets[i].symbol, sizeof assets[i].symbol, "SYMBOL-%03u", i + 1);
     }
     fixture_open(&f);
     EXPECT_OK(fixture_apply(&f, (struct store_batch){.assets = assets, .asset_count = ASSETS}));
-    store_close(f.store);
-    f.store = NULL;
     fixture_file(&f, STORE_DATA_NAME, path);
     unsigned char *image = tree_read(path, &bytes);
-    for (size_t at = 0; at + 9 <= bytes; at++)
-        if (memcmp(image + at, "SYMBOL-3", 9) == 0) {
-            tree_flip_bit(path, at, 1);
-            found++;
-        }
+    for (unsigned i = 1; i < TRIED; i++) {
+        const settle_asset before = {10 * (i + 1) - 5, 2, "BEFORE"};
+        unsigned found = 0;
+        store_close(f.store);
+        f.store = NULL;
+        for (size_t at = 0; at + 10 <= bytes; at++)
+            if (memcmp(image + at, assets[i].symbol, 10) == 0) {
+                tree_write(path, at, "B", 1);
+                found++;
+            }
+        cr_assert_geq(found, 1);
+        EXPECT_OK(fixture_reopen(&f, true));
+        EXPECT_STATUS(fixture_apply(&f, (struct store_batch){.assets = &before, .asset_count = 1}), SETTLE_E_CORRUPT);
+        cr_assert(strstr(fixture_error.text, "checksum does not fit"), "%s", fixture_error.text);
+        tree_write(path, 0, image, bytes);
+    }
     free(image);
-    cr_assert_geq(found, 1);
-    EXPECT_OK(fixture_reopen(&f, true));
-    const settle_asset between = {25, 2, "BETWEEN"};
-    EXPECT_STATUS(fixture_apply(&f, (struct store_batch){.assets = &between, .asset_count = 1}), SETTLE_E_CORRUPT);
-    cr_assert(strstr(fixture_error.text, "checksum does not fit"), "%s", fixture_error.text);
     fixture_close(&f);
 }

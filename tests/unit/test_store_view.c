@@ -274,6 +274,15 @@ Test(store_view, a_tree_with_impossible_numbers_is_noticed)
     expect_no_view_with(&s, META_FREE_TREE + TREE_LEAVES, 8, 0, "too many pages");
     expect_no_view_with(&s, META_LAST_PAGE, 8, 0, "an impossible number of pages");
     expect_no_view_with(&s, META_LAST_PAGE, 8, s.view.page_count + 1000, "an impossible number of pages");
+    const uint8_t *tables = s.image + native_u64(s.meta + META_TABLE_TREE + TREE_ROOT) * PAGE_BYTES;
+    uint8_t *table = (uint8_t *)(uintptr_t)node_value(page_node(tables, 0));
+    static const size_t zeros[] = {TREE_PAD, TREE_FLAGS};
+    for (size_t i = 0; i < 2; i++) {
+        table[zeros[i]] ^= 4;
+        expect_no_view(&s, "is missing or damaged");
+        table[zeros[i]] ^= 4;
+    }
+    EXPECT_OK(update(&s));
     uint8_t *depth = (uint8_t *)(uintptr_t)s.meta + META_TABLE_TREE + TREE_DEPTH;
     uint8_t *root = (uint8_t *)(uintptr_t)s.meta + META_TABLE_TREE + TREE_ROOT;
     memset(depth, 0, 2); /* no root and no depth, and still a page */

@@ -42,7 +42,7 @@ zero crashed $((offset + bytes - 10)) 10
 expect_status 0 settlectl -D crashed --json verify
 expect_equal 'torn' "$(jq -c '[.ok, .torn_bytes > 0]' out)" '[true,true]'
 expect_status 0 settlectl -D crashed ingest "$SETTLE_SOURCE_DIR/docs/examples/events.ndjson"
-grep -q 'watermark tells of it' err || fail "no word of what the disk has lost: $(cat err)"
+grep -q 'journal/watermark tells of the torn frame' err || fail "no word of what the disk has lost: $(cat err)"
 expect_status 0 settlectl -D crashed --json verify
 expect_equal 'ingested again' "$(settlectl -D crashed --json balance | jq -c '[.user, .asset, .available]')" \
     "$(jq -c '[.user, .asset, .available]' balances)"

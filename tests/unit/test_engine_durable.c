@@ -232,6 +232,7 @@ Test(engine_durable, a_balance_that_was_durable_waits_for_its_new_change, ENGINE
 {
     struct call call;
     (void)rig_submit(&rig, rig_deposit(9, RIG_USDT, 1, 1000));
+    EXPECT_OK(settle_flush(rig.engine, &test_error)); /* else the sync that is met may be that of its PERSISTED alone */
     expect_both_wait(submit, balance, &call);
     cr_assert(call.balance.available == 501 && call.balance.version == 2);
 }

@@ -132,3 +132,27 @@ settle_status store_data_check(int data_fd, bool *ret_is_empty, settle_error *er
     file_close(fd);
     return status;
 }
+
+static settle_status rewrite(int fd, settle_error *error)
+{
+    struct sight sight;
+    settle_status status = look(fd, &sight, error);
+    for (unsigned i = 0; i < META_COUNT && status == SETTLE_OK; i++) {
+        if (native_u64(sight.metas[i] + META_TRANSACTION) != 0)
+            return SETTLE_OK;
+        status = file_write(fd, STORE_DATA_FILE, (uint64_t)i * page_bytes_of(sight.metas[0]), sight.metas[i],
+                            META_BYTES, error);
+    }
+    return status;
+}
+
+settle_status store_metas_rewrite(int data_fd, settle_error *error)
+{
+    int fd;
+    settle_status status = file_open_at(data_fd, STORE_DATA_FILE, FILE_WRITE, &fd, error);
+    if (status != SETTLE_OK)
+        return status;
+    status = rewrite(fd, error);
+    file_close(fd);
+    return status;
+}

@@ -103,6 +103,8 @@ static settle_status prepare(int data_fd, bool write, bool *ret_without_lock, se
     settle_status status = open_directory(data_fd, write, error);
     if (status == SETTLE_OK)
         status = store_data_check(data_fd, &is_empty, error);
+    if (status == SETTLE_OK && write && !is_empty)
+        status = store_metas_rewrite(data_fd, error);
     if (status == SETTLE_OK)
         status = examine_lock(data_fd, &lock_is_usable, error);
     if (status != SETTLE_OK)

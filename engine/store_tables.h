@@ -33,6 +33,10 @@ settle_status store_open_mapped(int data_fd, const char *data_path, bool write, 
  * is fine: *ret_is_empty. store_check.c
  */
 settle_status store_data_check(int data_fd, bool *ret_is_empty, settle_error *error);
+/* For a writer, of a file that was checked and is not empty. LMDB writes its first meta pages once and in no transaction. Where the
+ * sync failed that was to make them durable, they are clean in the page cache and maybe nowhere else: until the first
+ * transaction they are written again, so that its sync takes them along. */
+settle_status store_metas_rewrite(int data_fd, settle_error *error);
 
 /*
  * Without a lock (readers only). Where lock.mdb cannot be opened for writing (a read-only mount or directory, another user's

@@ -90,7 +90,7 @@ static const char *sight_fault(const struct sight *sight)
     }
     uint64_t distance =
         transactions[0] > transactions[1] ? transactions[0] - transactions[1] : transactions[1] - transactions[0];
-    if (distance > 1) /* 0: both are, or one stood in the other's place */
+    if (distance > 1) /* where they are equal both are 0: any other number belongs to one of the pages alone */
         return "the meta pages do not follow each other";
     /* Only the last one's trees: where writing a meta page fails, LMDB gives the older one its number back and not its trees. */
     const uint8_t *last = sight->metas[transactions[1] > transactions[0]];

@@ -15,11 +15,11 @@
 
 #define MARK '\x01' /* before the digits of a number */
 
-static const char *const known[] = {"type",     "event_id",     "ts",        "user",       "asset", "amount",
-                                    "trade_id", "buyer",        "seller",    "base",       "quote", "quantity",
-                                    "price",    "quote_amount", "buyer_fee", "seller_fee", "id",    "scale"};
+const char *const opinion_members[OPINION_MEMBERS] = {
+    "type", "event_id", "ts",       "user",  "asset",        "amount",    "trade_id",   "buyer", "seller",
+    "base", "quote",    "quantity", "price", "quote_amount", "buyer_fee", "seller_fee", "id",    "scale"};
 
-static bool is_in(const char *name, const char *names)
+bool opinion_is_in(const char *name, const char *names)
 {
     char spaced[64];
     snprintf(spaced, sizeof spaced, " %s ", name);
@@ -229,19 +229,20 @@ static enum opinion_rule judge_members(const cJSON *json, const char *required, 
     char all[200];
     snprintf(all, sizeof all, "%s%s", required, optional);
     for (const cJSON *item = json->child; item != NULL; item = item->next) {
-        if (!is_in(item->string, all))
+        if (!opinion_is_in(item->string, all))
             return OPINION_UNKNOWN_MEMBER;
         for (const cJSON *other = item->next; other != NULL; other = other->next)
             if (strcmp(other->string, item->string) == 0)
                 return OPINION_DUPLICATE_MEMBER;
         bool is_number = cJSON_IsString(item) && item->valuestring[0] == MARK;
         if (!cJSON_IsString(item) ||
-            (is_number ? !is_in(item->string, " ts id scale user buyer seller asset base quote ")
-                       : is_in(item->string, " ts id scale ")))
+            (is_number ? !opinion_is_in(item->string, " ts id scale user buyer seller asset base quote ")
+                       : opinion_is_in(item->string, " ts id scale ")))
             return OPINION_MEMBER_KIND;
     }
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (is_in(known[i], required) && cJSON_GetObjectItemCaseSensitive(json, known[i]) == NULL)
+    for (size_t i = 0; i < OPINION_MEMBERS; i++)
+        if (opinion_is_in(opinion_members[i], required) &&
+            cJSON_GetObjectItemCaseSensitive(json, opinion_members[i]) == NULL)
             return OPINION_MISSING_MEMBER;
     return OPINION_NONE;
 }

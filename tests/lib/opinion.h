@@ -43,6 +43,12 @@ struct opinion {
     char event_id[SETTLE_EVENT_ID_BYTES_MAX + 1], trade_id[SETTLE_TRADE_ID_BYTES_MAX + 1];
 };
 
+/* The names of all members that an event or asset may have. */
+#define OPINION_MEMBERS 18
+extern const char *const opinion_members[OPINION_MEMBERS];
+/* `names` has a space before and behind each: " ts id ". */
+bool opinion_is_in(const char *name, const char *names);
+
 /* `line` has a byte 0 behind it. */
 void opinion(const char *line, size_t bytes, struct opinion *ret_opinion);
 /* What cJSON alone says: whether it takes the whole line as one value. */

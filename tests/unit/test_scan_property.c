@@ -17,17 +17,6 @@
 
 SETTLE_SUITE(scan_property);
 
-static const char *const known[] = {"type",     "event_id",     "ts",        "user",       "asset", "amount",
-                                    "trade_id", "buyer",        "seller",    "base",       "quote", "quantity",
-                                    "price",    "quote_amount", "buyer_fee", "seller_fee", "id",    "scale"};
-
-static bool is_in(const char *name, const char *names)
-{
-    char spaced[64];
-    snprintf(spaced, sizeof spaced, " %s ", name);
-    return strstr(names, spaced) != NULL;
-}
-
 /* ---- Random lines ------------------------------------------------------------------------------------------------ */
 
 static uint64_t state;
@@ -91,13 +80,13 @@ static void put_odd_value(const char *name)
 {
     if (random_below(4) == 0)
         put(ONE_OF("null", "true", "1.5", "-1", "{}", "[1]", "\"\"", "0", "\"x y\"", "99999999999999999999999"));
-    else if (is_in(name, " ts id scale "))
+    else if (opinion_is_in(name, " ts id scale "))
         put(ONE_OF("9007199254740993", "19", "4294967296", "007", "18446744073709551617"));
-    else if (is_in(name, " user buyer seller "))
+    else if (opinion_is_in(name, " user buyer seller "))
         put(ONE_OF("0", "9223372036854775808", "\"18446744073709551616\"", "\"012\"", "\"7x\""));
-    else if (is_in(name, " asset base quote "))
+    else if (opinion_is_in(name, " asset base quote "))
         put(ONE_OF("4", "0", "\"ETH\"", "\"btc\"", "\"2\"", "\"0123456789ABCDEF\"", "4294967296"));
-    else if (is_in(name, " event_id trade_id "))
+    else if (opinion_is_in(name, " event_id trade_id "))
         put_string(ONE_OF("x y", "0123456789012345678901234567890123456789012345678901234567890123", "", "a/b"));
     else
         put_string(ONE_OF("0", "0.0", "00", "01.5", "1.", ".5", "-1", "1e3", "170141183460469231731687303715884105727",
@@ -109,19 +98,19 @@ static void put_value(const char *name)
 {
     if (random_below(60) == 0)
         put_odd_value(name);
-    else if (is_in(name, " ts id "))
+    else if (opinion_is_in(name, " ts id "))
         put(ONE_OF("1", "18", "1733856600", "4294967295", "6"));
-    else if (is_in(name, " scale "))
+    else if (opinion_is_in(name, " scale "))
         put(ONE_OF("0", "1", "18", "6"));
-    else if (is_in(name, " user buyer seller ") && random_below(2) == 0)
+    else if (opinion_is_in(name, " user buyer seller ") && random_below(2) == 0)
         put(ONE_OF("1", "1001", "9223372036854775807", "12345678"));
-    else if (is_in(name, " user buyer seller "))
+    else if (opinion_is_in(name, " user buyer seller "))
         put_string(ONE_OF("1", "1001", "9223372036854775807", "123456789"));
-    else if (is_in(name, " asset base quote ") && random_below(3) == 0)
+    else if (opinion_is_in(name, " asset base quote ") && random_below(3) == 0)
         put(ONE_OF("1", "2", "3", "3", "5"));
-    else if (is_in(name, " asset base quote "))
+    else if (opinion_is_in(name, " asset base quote "))
         put_string(ONE_OF("BTC", "USDT", "WEI", "WEI", "BTC", "USDT", "INT", "A.1"));
-    else if (is_in(name, " event_id trade_id "))
+    else if (opinion_is_in(name, " event_id trade_id "))
         put_string(ONE_OF("a", "t-1", "deposit_1001_2_1733856600000", "A.b:c_d-9"));
     else
         put_string(random_decimal());
@@ -141,7 +130,7 @@ static void make_line(void)
         if (random_below(100) != 0 && (i < 6 || random_below(3) != 0 || i == 7))
             members[++count] = of_type[type][i];
     if (random_below(100) == 0)
-        members[random_below(count + 1)] = known[random_below(sizeof known / sizeof *known)];
+        members[random_below(count + 1)] = opinion_members[random_below(OPINION_MEMBERS)];
     for (unsigned i = count; i > 0 && random_below(2) == 0; i--) {
         unsigned other = random_below(i + 1);
         const char *swapped = members[i];

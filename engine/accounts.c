@@ -12,6 +12,7 @@
  *   - Chunks are allocated in order, never move and are never freed before the table: chunks[i] is NULL from the first
  *     one that is not there. An account is zeroed when it is added, not when its chunk is.
  *   - Only accounts_reserve() allocates. When it fails the table is as good as before.
+ *   - system[] names accounts that the slots name as well; one that another has pushed out is found by its slot.
  */
 #include "engine/accounts.h"
 
@@ -78,6 +79,7 @@ void accounts_clear(struct accounts *accounts)
 {
     assert(accounts->slots != NULL);
     memset(accounts->slots, 0, (size_t)(accounts->slot_mask + 1) * sizeof *accounts->slots);
+    memset(accounts->system, 0, sizeof accounts->system);
     accounts->count = 0;
 }
 
@@ -174,10 +176,12 @@ void accounts_prefetch(const struct accounts *accounts, uint64_t hash)
 
 void accounts_prefetch_account(const struct accounts *accounts, uint64_t hash)
 {
-    const uint64_t slot = accounts->slots[home_of(accounts->slot_mask, hash)];
-    if (slot == 0 || slot >> 32 != hash >> 32)
+    uint64_t at = home_of(accounts->slot_mask, hash);
+    while (accounts->slots[at] != 0 && accounts->slots[at] >> 32 != hash >> 32)
+        at = (at + 1) & accounts->slot_mask;
+    if (accounts->slots[at] == 0)
         return;
-    const struct account *account = accounts_at(accounts, (uint32_t)slot - 1);
+    const struct account *account = accounts_at(accounts, (uint32_t)accounts->slots[at] - 1);
     __builtin_prefetch(account);
     __builtin_prefetch((const char *)account + sizeof *account - 1);
 }
@@ -201,17 +205,41 @@ static struct account *search(const struct accounts *accounts, uint64_t hash, ui
     return NULL;
 }
 
-struct account *accounts_find(const struct accounts *accounts, uint64_t user, uint32_t asset)
+/* Where system[] holds the account, if at all. */
+static uint32_t system_place(uint64_t user, uint32_t asset)
+{
+    return (uint32_t)(user + 2 * (uint64_t)asset) % ACCOUNTS_SYSTEM;
+}
+
+/* NULL also where it is there, but not in system[]. */
+static struct account *system_find(const struct accounts *accounts, uint64_t user, uint32_t asset)
+{
+    if (user <= SETTLE_USER_MAX)
+        return NULL;
+    struct account *account = accounts->system[system_place(user, asset)];
+    return account != NULL && account->user == user && account->asset == asset ? account : NULL;
+}
+
+struct account *accounts_find_hashed(const struct accounts *accounts, uint64_t hash, uint64_t user, uint32_t asset)
 {
     uint64_t unused;
-    return search(accounts, accounts_hash(user, asset), user, asset, &unused);
+    return search(accounts, hash, user, asset, &unused);
+}
+
+struct account *accounts_find(const struct accounts *accounts, uint64_t user, uint32_t asset)
+{
+    struct account *account = system_find(accounts, user, asset);
+    return account != NULL ? account : accounts_find_hashed(accounts, accounts_hash(user, asset), user, asset);
 }
 
 struct account *accounts_upsert(struct accounts *accounts, uint64_t user, uint32_t asset)
 {
+    struct account *account = system_find(accounts, user, asset);
+    if (account != NULL)
+        return account;
     const uint64_t hash = accounts_hash(user, asset);
     uint64_t slot;
-    struct account *account = search(accounts, hash, user, asset, &slot);
+    account = search(accounts, hash, user, asset, &slot);
     if (account != NULL)
         return account;
     const uint64_t total = (uint64_t)accounts->count + 1;
@@ -221,47 +249,70 @@ struct account *accounts_upsert(struct accounts *accounts, uint64_t user, uint32
     accounts->count++;
     account = accounts_at(accounts, accounts->count - 1);
     *account = (struct account){.user = user, .asset = asset};
+    if (user > SETTLE_USER_MAX)
+        accounts->system[system_place(user, asset)] = account;
     return account;
 }
 
 /* ---- Order ------------------------------------------------------------------------------------------------------- */
 
-static bool stands_before(const struct account *a, const struct account *b)
+/* What accounts are ordered by, apart from them: a merge that looked at the accounts would miss the cache each time. */
+struct order_key {
+    uint64_t user;
+    uint32_t asset;
+    uint32_t number;
+};
+
+static bool stands_before(const struct order_key *a, const struct order_key *b)
 {
     return a->user != b->user ? a->user < b->user : a->asset < b->asset;
 }
 
 /* Merges from[low, middle) and from[middle, high) into the same places of `to`. */
-static void merge(struct account **from, struct account **to, size_t low, size_t middle, size_t high)
+static void merge(const struct order_key *from, struct order_key *to, size_t low, size_t middle, size_t high)
 {
     size_t left = low, right = middle;
     for (size_t at = low; at < high; at++) {
-        bool take_left = right == high || (left < middle && !stands_before(from[right], from[left]));
+        bool take_left = right == high || (left < middle && !stands_before(&from[right], &from[left]));
         to[at] = take_left ? from[left++] : from[right++];
     }
 }
 
-struct account **accounts_sorted(const struct accounts *accounts)
+/* Sorts keys[0, count) with keys[count, 2 * count) as work space; returns where the sorted ones stand. */
+static const struct order_key *sort_keys(struct order_key *keys, size_t count)
 {
-    /* A merge sort of our own: qsort() may allocate behind the embedder's back. The upper half is its work space. */
-    const size_t count = accounts->count;
-    struct account **sorted = mem_alloc(accounts->mem, count == 0 ? 1 : 2 * count, sizeof(struct account *));
-    if (sorted == NULL)
-        return NULL;
-    struct account **from = sorted, **to = sorted + count;
-    for (size_t i = 0; i < count; i++)
-        from[i] = accounts_at(accounts, (uint32_t)i);
+    /* A merge sort of our own: qsort() may allocate behind the embedder's back. */
+    struct order_key *from = keys, *to = keys + count;
     for (size_t width = 1; width < count; width *= 2) {
         for (size_t low = 0; low < count; low += 2 * width) {
             size_t middle = low + width < count ? low + width : count;
             size_t high = middle + width < count ? middle + width : count;
             merge(from, to, low, middle, high);
         }
-        struct account **swap = from;
+        struct order_key *swap = from;
         from = to;
         to = swap;
     }
-    if (from != sorted)
-        memcpy(sorted, from, count * sizeof(struct account *));
+    return from;
+}
+
+struct account **accounts_sorted(const struct accounts *accounts)
+{
+    const size_t count = accounts->count, room = count == 0 ? 1 : count;
+    struct account **sorted = mem_alloc(accounts->mem, room, sizeof(struct account *));
+    struct order_key *keys = mem_alloc(accounts->mem, 2 * room, sizeof *keys);
+    if (sorted == NULL || keys == NULL) {
+        mem_free(accounts->mem, sorted);
+        mem_free(accounts->mem, keys);
+        return NULL;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct account *account = accounts_at(accounts, (uint32_t)i);
+        keys[i] = (struct order_key){account->user, account->asset, (uint32_t)i};
+    }
+    const struct order_key *ordered = sort_keys(keys, count);
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = accounts_at(accounts, ordered[i].number);
+    mem_free(accounts->mem, keys);
     return sorted;
 }

@@ -22,6 +22,9 @@ struct account {
     uint64_t last_position; /* journal position of the event that changed it last; 0 = never */
 };
 
+/* Places for accounts of the system's own users, which nearly every event touches: found without a search. */
+#define ACCOUNTS_SYSTEM 64
+
 struct accounts {
     const struct mem *mem;
     uint64_t *slots; /* 0 = empty; else tag (high 32 bits of the hash) and account number + 1 */
@@ -29,6 +32,7 @@ struct accounts {
     struct account **chunks;
     size_t chunk_capacity;
     uint32_t count;
+    struct account *system[ACCOUNTS_SYSTEM]; /* the newest of each place; NULL: none yet */
 };
 
 /* Sized for `expected` accounts; grows on demand. */
@@ -43,6 +47,8 @@ void accounts_prefetch(const struct accounts *accounts, uint64_t hash);
 void accounts_prefetch_account(const struct accounts *accounts, uint64_t hash);
 /* NULL when there is none. */
 struct account *accounts_find(const struct accounts *accounts, uint64_t user, uint32_t asset);
+/* The same for one whose accounts_hash() is known. */
+struct account *accounts_find_hashed(const struct accounts *accounts, uint64_t hash, uint64_t user, uint32_t asset);
 /* Makes room for `more` accounts, so that as many accounts_upsert() cannot fail. */
 settle_status accounts_reserve(struct accounts *accounts, uint32_t more);
 /* Finds or adds (all zero). Needs room: see accounts_reserve(). */

@@ -10,20 +10,16 @@
 #include <string.h>
 
 #include "engine/engine.h"
-#include "engine/validate.h"
+#include "engine/parties.h"
 #include "journal/base/status.h"
 
 /* One reading of the clock serves this many events. */
 #define CLOCK_EVENTS 16
-/* While an event is applied, the id and the slots of the accounts of the one so far behind it are on the way into the cache,
- * and halfway the accounts themselves. */
-#define AHEAD_EVENTS 16
 
 struct prepared {
     struct event_key key;
     uint64_t hash;
-    uint32_t account_count;
-    uint64_t account_hashes[4];
+    struct party_hashes parties;
 };
 
 /* Waits for one of the engine's threads, as a caller that wants a commit now. Others have the mutex meanwhile. */
@@ -84,27 +80,6 @@ void engine_source_record(settle *e)
 
 /* ---- Applying one event ---- */
 
-static void find_parties(const settle *e, const settle_event *event, struct parties *ret_parties)
-{
-    const struct accounts *accounts = &e->accounts;
-    if (event->type != SETTLE_TRADE) {
-        const settle_transfer *transfer = &event->u.transfer;
-        ret_parties->asset = registry_asset_by_id(&e->names, transfer->asset);
-        ret_parties->user = accounts_find(accounts, transfer->user, transfer->asset);
-        ret_parties->external = accounts_find(accounts, SETTLE_USER_EXTERNAL, transfer->asset);
-        return;
-    }
-    const settle_trade *trade = &event->u.trade;
-    ret_parties->base = registry_asset_by_id(&e->names, trade->base);
-    ret_parties->quote = registry_asset_by_id(&e->names, trade->quote);
-    ret_parties->buyer_quote = accounts_find(accounts, trade->buyer, trade->quote);
-    ret_parties->buyer_base = accounts_find(accounts, trade->buyer, trade->base);
-    ret_parties->seller_base = accounts_find(accounts, trade->seller, trade->base);
-    ret_parties->seller_quote = accounts_find(accounts, trade->seller, trade->quote);
-    ret_parties->fees_base = accounts_find(accounts, SETTLE_USER_FEES, trade->base);
-    ret_parties->fees_quote = accounts_find(accounts, SETTLE_USER_FEES, trade->quote);
-}
-
 static void record_decision(settle *e, const struct verdict *verdict, uint64_t seq, uint64_t event_position)
 {
     uint32_t seq_delta = (uint32_t)(seq - e->open->frame.first_seq);
@@ -125,15 +100,15 @@ static void record_decision(settle *e, const struct verdict *verdict, uint64_t s
 }
 
 /* CONSUMED and its decision, and what they change. first_position 0: the id is new. */
-static void record_event(settle *e, const settle_event *event, uint64_t hash, const struct event_records *first,
-                         uint64_t first_position, settle_result *ret_result)
+static void record_event(settle *e, const settle_event *event, const struct prepared *prepared,
+                         const struct event_records *first, uint64_t first_position, settle_result *ret_result)
 {
     uint64_t seq = e->next_seq, position = frame_position_at_end(e->open);
     uint32_t seq_delta = (uint32_t)(seq - e->open->frame.first_seq);
     struct verdict verdict; /* not set to zeros, which would take as long as the rules */
     if (first_position == 0) {
         struct parties parties;
-        find_parties(e, event, &parties);
+        parties_find(&e->names, &e->accounts, event, &prepared->parties, &parties);
         validate(event, &parties, &verdict);
     }
     frame_append(e->open, record_encode_consumed(frame_at_end(e->open), seq_delta, time_delta(e),
@@ -141,7 +116,7 @@ static void record_event(settle *e, const settle_event *event, uint64_t hash, co
     *ret_result = (settle_result){.seq = seq};
     if (first_position == 0) {
         record_decision(e, &verdict, seq, position);
-        ids_insert(&e->ids, hash, position);
+        ids_insert(&e->ids, prepared->hash, position);
         ret_result->outcome = verdict.reason == SETTLE_REASON_NONE ? SETTLE_ACCEPTED : SETTLE_REJECTED;
         ret_result->reason = verdict.reason;
     } else {
@@ -194,7 +169,7 @@ static settle_status apply_event(settle *e, const settle_event *event, const str
         return status;
     if (e->source_open != 0 && e->source_open != event->end.source)
         engine_source_record(e);
-    record_event(e, event, prepared->hash, &first, first_position, ret_result);
+    record_event(e, event, prepared, &first, first_position, ret_result);
     if (event->end.source != 0) {
         struct source_entry *entry = &e->names.sources[event->end.source - 1];
         entry->offset_bytes = event->end.offset_bytes;
@@ -204,35 +179,13 @@ static settle_status apply_event(settle *e, const settle_event *event, const str
     return SETTLE_OK;
 }
 
-/* The balances that an event may touch but those of the system, which are always in the cache. */
-static uint32_t account_hashes(const settle_event *event, uint64_t ret_hashes[4])
-{
-    if (event->type != SETTLE_TRADE) {
-        ret_hashes[0] = accounts_hash(event->u.transfer.user, event->u.transfer.asset);
-        return 1;
-    }
-    const settle_trade *trade = &event->u.trade;
-    ret_hashes[0] = accounts_hash(trade->buyer, trade->base);
-    ret_hashes[1] = accounts_hash(trade->buyer, trade->quote);
-    ret_hashes[2] = accounts_hash(trade->seller, trade->base);
-    ret_hashes[3] = accounts_hash(trade->seller, trade->quote);
-    return 4;
-}
-
 static void prepare(const settle *e, const settle_event *event, struct prepared *ret_prepared)
 {
     event_key_of(event, &ret_prepared->key);
     ret_prepared->hash = event_key_hash(&ret_prepared->key, e->id_seed);
     ids_prefetch(&e->ids, ret_prepared->hash);
-    ret_prepared->account_count = account_hashes(event, ret_prepared->account_hashes);
-    for (uint32_t i = 0; i < ret_prepared->account_count; i++)
-        accounts_prefetch(&e->accounts, ret_prepared->account_hashes[i]);
-}
-
-static void prefetch_accounts(const settle *e, const struct prepared *prepared)
-{
-    for (uint32_t i = 0; i < prepared->account_count; i++)
-        accounts_prefetch_account(&e->accounts, prepared->account_hashes[i]);
+    party_hashes_of(event, &ret_prepared->parties);
+    party_hashes_prefetch(&ret_prepared->parties, &e->accounts);
 }
 
 /* ---- Batches ---- */
@@ -267,7 +220,7 @@ static settle_status apply_batch(settle *e, const settle_event *events, size_t c
         if (count - i > AHEAD_EVENTS)
             prepare(e, &events[i + AHEAD_EVENTS], &prepared[(i + AHEAD_EVENTS) % (2 * AHEAD_EVENTS)]);
         if (count - i > AHEAD_EVENTS / 2)
-            prefetch_accounts(e, &prepared[(i + AHEAD_EVENTS / 2) % (2 * AHEAD_EVENTS)]);
+            party_hashes_prefetch_accounts(&prepared[(i + AHEAD_EVENTS / 2) % (2 * AHEAD_EVENTS)].parties, &e->accounts);
         status = apply_event(e, &events[i], &prepared[i % (2 * AHEAD_EVENTS)], &ret_results[i], &cause);
         if (status == SETTLE_OK)
             continue;

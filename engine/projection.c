@@ -11,10 +11,6 @@
 #include "journal/base/bytes.h"
 #include "journal/base/status.h"
 
-/* How many records ahead the slots of accounts are brought into the cache, and then the accounts they name. */
-#define PREFETCH_SLOTS 16
-#define PREFETCH_ACCOUNTS 8
-
 settle_status projection_init(struct projection *projection, const struct mem *mem, bool wants_ids)
 {
     *projection = (struct projection){.mem = mem, .wants_ids = wants_ids, .names.mem = mem};
@@ -148,38 +144,46 @@ static settle_status add_source(struct projection *p, const struct record_source
     return SETTLE_OK;
 }
 
-/* Of the records from *ahead on, as far as `records` records: the accounts that an event names. */
-static void prefetch_records(const struct accounts *accounts, const struct frame *frame, size_t *ahead, unsigned records,
-                             void (*prefetch)(const struct accounts *accounts, uint64_t hash))
+/* Looks for the next event of the frame and which balances it names. */
+static void ahead_see(struct accounts_ahead *ahead)
 {
-    size_t end = frame->length_bytes - FRAME_TRAILER_BYTES;
-    for (unsigned i = 0; i < records && end - *ahead >= CONSUMED_QUANTITY; i++) {
-        const uint8_t *at = frame->bytes + *ahead;
-        *ahead += get_u16(at + RECORD_LENGTH);
+    const struct frame *frame = ahead->frame;
+    const size_t end = frame->length_bytes - FRAME_TRAILER_BYTES;
+    while (end - ahead->offset >= RECORD_HEADER_BYTES) {
+        const uint8_t *at = frame->bytes + ahead->offset;
+        const uint16_t length = get_u16(at + RECORD_LENGTH);
+        if (length == 0) /* the frame's padding */
+            return;
+        ahead->offset += length;
         if (at[RECORD_KIND] != RECORD_CONSUMED)
             continue;
-        if (at[CONSUMED_TYPE] != SETTLE_TRADE) {
-            prefetch(accounts, accounts_hash(get_u64(at + CONSUMED_USER), get_u32(at + CONSUMED_ASSET)));
-            continue;
-        }
-        for (int party = CONSUMED_BUYER; party <= CONSUMED_SELLER; party += CONSUMED_SELLER - CONSUMED_BUYER)
-            for (int asset = CONSUMED_BASE; asset <= CONSUMED_QUOTE; asset += CONSUMED_QUOTE - CONSUMED_BASE)
-                prefetch(accounts, accounts_hash(get_u64(at + party), get_u32(at + asset)));
+        struct party_hashes *hashes = &ahead->ring[ahead->seen++ % AHEAD_RING];
+        party_hashes_of_record(at, hashes);
+        party_hashes_prefetch(hashes, ahead->accounts);
+        return;
     }
 }
 
-struct accounts_ahead accounts_ahead_begin(const struct accounts *accounts, const struct frame *frame)
+void accounts_ahead_begin(const struct accounts *accounts, const struct frame *frame, struct accounts_ahead *ret_ahead)
 {
-    struct accounts_ahead ahead = {FRAME_HEADER_BYTES, FRAME_HEADER_BYTES};
-    prefetch_records(accounts, frame, &ahead.slots, PREFETCH_SLOTS, accounts_prefetch);
-    prefetch_records(accounts, frame, &ahead.accounts, PREFETCH_ACCOUNTS, accounts_prefetch_account);
-    return ahead;
+    ret_ahead->accounts = accounts;
+    ret_ahead->frame = frame;
+    ret_ahead->offset = FRAME_HEADER_BYTES;
+    ret_ahead->seen = ret_ahead->told = 0;
+    for (int i = 0; i < AHEAD_EVENTS; i++)
+        ahead_see(ret_ahead);
+    for (uint32_t i = 0; i < AHEAD_EVENTS / 2 && i < ret_ahead->seen; i++)
+        party_hashes_prefetch_accounts(&ret_ahead->ring[i], accounts);
 }
 
-void accounts_ahead_next(struct accounts_ahead *ahead, const struct accounts *accounts, const struct frame *frame)
+const struct party_hashes *accounts_ahead_next(struct accounts_ahead *ahead)
 {
-    prefetch_records(accounts, frame, &ahead->slots, 1, accounts_prefetch);
-    prefetch_records(accounts, frame, &ahead->accounts, 1, accounts_prefetch_account);
+    assert(ahead->told < ahead->seen);
+    ahead_see(ahead);
+    const uint32_t halfway = ahead->told + AHEAD_EVENTS / 2;
+    if (halfway < ahead->seen)
+        party_hashes_prefetch_accounts(&ahead->ring[halfway % AHEAD_RING], ahead->accounts);
+    return &ahead->ring[ahead->told++ % AHEAD_RING];
 }
 
 settle_status projection_add(struct projection *projection, const struct frame *frame, settle_error *error)
@@ -187,12 +191,13 @@ settle_status projection_add(struct projection *projection, const struct frame *
     struct projection *p = projection;
     struct record records[2], *consumed = &records[1], *record = &records[0];
     size_t offset = 0;
-    struct accounts_ahead ahead = accounts_ahead_begin(&p->accounts, frame);
+    struct accounts_ahead ahead;
+    accounts_ahead_begin(&p->accounts, frame, &ahead);
     settle_status status = SETTLE_OK;
     while (status == SETTLE_OK && frame_next_record(frame, &offset, record)) {
-        accounts_ahead_next(&ahead, &p->accounts, frame);
         switch (record->kind) {
         case RECORD_CONSUMED: /* it stays, and what follows goes into the other */
+            (void)accounts_ahead_next(&ahead);
             consumed = record;
             record = record == &records[0] ? &records[1] : &records[0];
             p->event_count++;

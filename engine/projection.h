@@ -5,7 +5,7 @@
 #ifndef ENGINE_PROJECTION_H
 #define ENGINE_PROJECTION_H
 
-#include "engine/registry.h"
+#include "engine/parties.h"
 
 struct projection {
     const struct mem *mem;
@@ -33,12 +33,18 @@ settle_status projection_add(struct projection *projection, const struct frame *
 settle_status projection_read(struct projection *projection, struct journal_reader *reader, struct journal_point *point,
                               uint64_t events_max, settle_error *error);
 
-/* Brings the accounts of the records to come into the cache while a frame's records are gone through. */
+/* Brings the accounts of the events to come into the cache while a checked frame's records are gone through. */
+#define AHEAD_RING (2 * AHEAD_EVENTS)
 struct accounts_ahead {
-    size_t slots, accounts; /* offsets of the next records to look at */
+    const struct accounts *accounts;
+    const struct frame *frame;
+    size_t offset;       /* of the record to look at next */
+    uint32_t seen, told; /* events */
+    struct party_hashes ring[AHEAD_RING]; /* event n at n % AHEAD_RING */
 };
-struct accounts_ahead accounts_ahead_begin(const struct accounts *accounts, const struct frame *frame);
-void accounts_ahead_next(struct accounts_ahead *ahead, const struct accounts *accounts, const struct frame *frame);
+void accounts_ahead_begin(const struct accounts *accounts, const struct frame *frame, struct accounts_ahead *ret_ahead);
+/* To be called at each CONSUMED in turn. The hashes are those of its event, good until the next call. */
+const struct party_hashes *accounts_ahead_next(struct accounts_ahead *ahead);
 
 /* NULL, or why the leg does not follow from the account's state. `is_complete`: the account's state
  * is its whole history, so that version 1 is expected of a new one. */

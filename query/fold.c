@@ -93,28 +93,6 @@ static settle_status fold_source(struct fold *fold, const struct record *record,
 
 /* ---- First arrivals: validate again ---- */
 
-static void find_parties(const struct fold *fold, const settle_event *event, struct parties *ret_parties)
-{
-    struct parties p = {.asset = NULL};
-    if (event->type == SETTLE_TRADE) {
-        const settle_trade *t = &event->u.trade;
-        p.base = registry_asset_by_id(&fold->names, t->base);
-        p.quote = registry_asset_by_id(&fold->names, t->quote);
-        p.buyer_quote = accounts_find(&fold->accounts, t->buyer, t->quote);
-        p.buyer_base = accounts_find(&fold->accounts, t->buyer, t->base);
-        p.seller_base = accounts_find(&fold->accounts, t->seller, t->base);
-        p.seller_quote = accounts_find(&fold->accounts, t->seller, t->quote);
-        p.fees_base = accounts_find(&fold->accounts, SETTLE_USER_FEES, t->base);
-        p.fees_quote = accounts_find(&fold->accounts, SETTLE_USER_FEES, t->quote);
-    } else {
-        const settle_transfer *t = &event->u.transfer;
-        p.asset = registry_asset_by_id(&fold->names, t->asset);
-        p.user = accounts_find(&fold->accounts, t->user, t->asset);
-        p.external = accounts_find(&fold->accounts, SETTLE_USER_EXTERNAL, t->asset);
-    }
-    *ret_parties = p;
-}
-
 /* What differs between a leg as computed and as recorded; NULL: nothing. */
 static const char *leg_difference(const settle_leg *computed, const settle_leg *recorded)
 {
@@ -183,12 +161,12 @@ static settle_status apply_legs(struct fold *fold, const struct record *consumed
 }
 
 static settle_status fold_first_arrival(struct fold *fold, const struct record *consumed, const struct record *decided,
-                                        settle_error *error)
+                                        const struct party_hashes *hashes, settle_error *error)
 {
     const settle_event *event = &consumed->u.consumed;
     struct parties parties;
     struct verdict verdict;
-    find_parties(fold, event, &parties);
+    parties_find(&fold->names, &fold->accounts, event, hashes, &parties);
     validate(event, &parties, &verdict);
     settle_reason recorded = decided->kind == RECORD_REJECTED ? decided->u.rejected : SETTLE_REASON_NONE;
     if (verdict.reason != recorded) {
@@ -261,7 +239,7 @@ static settle_status fold_later_arrival(struct fold *fold, const struct record *
 /* The reader has checked that each CONSUMED is followed by its decision, and that sequence and PERSISTED have no gap.
  * */
 static settle_status fold_event(struct fold *fold, const struct record *consumed, const struct record *decided,
-                                settle_error *error)
+                                const struct party_hashes *hashes, settle_error *error)
 {
     assert(decided->kind >= RECORD_VALIDATED && decided->kind <= RECORD_CONFLICT);
     assert(decided->seq == consumed->seq && consumed->seq == fold->last_seq + 1);
@@ -269,17 +247,17 @@ static settle_status fold_event(struct fold *fold, const struct record *consumed
     fold->events++;
     bool is_repeat = decided->kind == RECORD_DUPLICATE || decided->kind == RECORD_CONFLICT;
     return is_repeat ? fold_later_arrival(fold, consumed, decided, error)
-                     : fold_first_arrival(fold, consumed, decided, error);
+                     : fold_first_arrival(fold, consumed, decided, hashes, error);
 }
 
 static settle_status fold_frame(struct fold *fold, const struct frame *frame, settle_error *error)
 {
     struct record record, decided;
     size_t offset = 0;
-    struct accounts_ahead ahead = accounts_ahead_begin(&fold->accounts, frame);
+    struct accounts_ahead ahead;
+    accounts_ahead_begin(&fold->accounts, frame, &ahead);
     settle_status status = SETTLE_OK;
     while (status == SETTLE_OK && frame_next_record(frame, &offset, &record)) {
-        accounts_ahead_next(&ahead, &fold->accounts, frame);
         if (record.kind == RECORD_CONSUMED && record.seq > fold->until_seq) {
             fold->at_end = true;
             return SETTLE_OK;
@@ -291,10 +269,9 @@ static settle_status fold_frame(struct fold *fold, const struct frame *frame, se
             status = fold_source(fold, &record, error);
         } else if (record.kind == RECORD_CONSUMED) {
             bool has_decision = frame_next_record(frame, &offset, &decided);
-            accounts_ahead_next(&ahead, &fold->accounts, frame);
             assert(has_decision);
             fold->records++;
-            status = fold_event(fold, &record, &decided, error);
+            status = fold_event(fold, &record, &decided, accounts_ahead_next(&ahead), error);
         }
     }
     return status;

@@ -38,14 +38,14 @@ static settle_status fold_frame_until(struct fold_until *fold, const struct fram
 {
     struct record consumed, decided;
     size_t offset = 0;
-    struct accounts_ahead ahead = accounts_ahead_begin(fold->accounts, frame);
+    struct accounts_ahead ahead;
+    accounts_ahead_begin(fold->accounts, frame, &ahead);
     while (frame_next_record(frame, &offset, &consumed)) {
-        accounts_ahead_next(&ahead, fold->accounts, frame);
         if (consumed.kind != RECORD_CONSUMED)
             continue;
+        (void)accounts_ahead_next(&ahead);
         bool has_decision = frame_next_record(frame, &offset, &decided);
         assert(has_decision); /* the reader has checked it */
-        accounts_ahead_next(&ahead, fold->accounts, frame);
         if (consumed.seq > fold->seq)
             break;
         if (decided.kind != RECORD_VALIDATED)

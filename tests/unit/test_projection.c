@@ -94,6 +94,49 @@ Test(projection, ids_and_later_arrivals_have_their_positions)
     builder_deinit(&builder);
 }
 
+/* The hashes that are told at each CONSUMED are those of its own event, whatever records stand between. */
+Test(projection, accounts_ahead_tells_the_hashes_of_each_event_in_turn)
+{
+    struct journal_builder builder;
+    struct journal_point point;
+    struct frame frame;
+    struct accounts accounts;
+    size_t events = 0, frames_longer_than_the_ring = 0;
+    builder_use_memory();
+    builder_init(&builder, (uint64_t)1 << 20, 12);
+    for (int i = 0; i < 60; i++)
+        builder_random(&builder);
+    for (size_t count = 1; count <= 3 * AHEAD_RING; count++)
+        builder_events(&builder, count);
+    builder_close(&builder);
+    EXPECT_OK(accounts_init(&accounts, &mem_libc, 0));
+    struct journal_reader *reader = open_reader(&builder);
+    journal_reader_begin(reader, &point);
+    while (journal_reader_next(reader, &point, &frame, &test_error) == SETTLE_OK) {
+        struct accounts_ahead ahead;
+        struct record record;
+        size_t offset = 0;
+        accounts_ahead_begin(&accounts, &frame, &ahead);
+        while (frame_next_record(&frame, &offset, &record)) {
+            if (record.kind != RECORD_CONSUMED)
+                continue;
+            struct party_hashes expected;
+            const struct party_hashes *told = accounts_ahead_next(&ahead);
+            party_hashes_of(&record.u.consumed, &expected);
+            cr_assert_eq(told->count, expected.count);
+            cr_assert_arr_eq(told->hashes, expected.hashes, expected.count * sizeof expected.hashes[0]);
+            events++;
+        }
+        cr_assert_eq(ahead.told, frame.event_count);
+        frames_longer_than_the_ring += frame.event_count > AHEAD_RING;
+    }
+    cr_assert_eq(events, builder.event_count);
+    cr_assert_gt(frames_longer_than_the_ring, AHEAD_RING);
+    journal_reader_close(reader);
+    accounts_deinit(&accounts);
+    builder_deinit(&builder);
+}
+
 /* What a checkpoint does: stretch after stretch, each on its own; the newest state of an account wins. */
 Test(projection, stretches_come_to_the_same_as_the_whole)
 {

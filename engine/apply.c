@@ -139,15 +139,17 @@ static void record_event(settle *e, const settle_event *event, const struct prep
 /* Waits until the open frame, the id table and the list of repeats can take one more event. */
 static settle_status event_room(settle *e, settle_error *error)
 {
-    while (!ids_make_room(&e->ids, e->applied.position) || e->repeat_count >= e->ids.generation_max) {
-        settle_status status = engine_check(e, error);
+    for (;;) {
+        /* Whether the open source's position must be recorded first is known when the wait for room is over. */
+        settle_status status = engine_frame_room(e, EVENT_BYTES_MAX + SOURCE_BYTES_MAX, error);
         if (status != SETTLE_OK)
             return status;
+        uint64_t position = frame_position_at_end(e->open) + SOURCE_BYTES_MAX;
+        if (ids_make_room(&e->ids, position, e->applied.position) && e->repeat_count < e->ids.generation_max)
+            return SETTLE_OK;
         pthread_cond_signal(&e->checkpoint_wanted);
         progress_wait(e);
     }
-    /* Whether the open source's position must be recorded first is known when the wait for room is over. */
-    return engine_frame_room(e, EVENT_BYTES_MAX + SOURCE_BYTES_MAX, error);
 }
 
 static settle_status apply_event(settle *e, const settle_event *event, const struct prepared *prepared,

@@ -1,6 +1,8 @@
 /*
- * ids.c — two open-addressing tables of (hash, position). Load at most one half, linear probing.
- * Invariant: an id is in the young or the old generation from its insertion until the store holds it.
+ * ids.c — two open-addressing tables of (tag, position). Load at most one half, linear probing.
+ * Invariants
+ *   - An id is in the young or the old generation from its insertion until the store holds it.
+ *   - The home slot grows with the tag, which the slot itself holds: growing reads nothing else and writes nearly in order.
  */
 #include "engine/ids.h"
 
@@ -11,6 +13,16 @@
 
 #define SLOTS_FIRST ((uint64_t)1 << 12)
 
+static uint32_t tag_of(uint64_t hash)
+{
+    return (uint32_t)(hash >> 32);
+}
+
+static uint64_t home_of(uint64_t slot_mask, uint32_t tag)
+{
+    return (tag * (slot_mask + 1)) >> 32;
+}
+
 static settle_status generation_grow(const struct mem *mem, struct id_generation *generation, uint64_t slot_count)
 {
     struct id_slot *slots = mem_alloc_table(mem, slot_count, sizeof *slots);
@@ -19,10 +31,10 @@ static settle_status generation_grow(const struct mem *mem, struct id_generation
     uint64_t mask = slot_count - 1;
     for (uint64_t i = 0; generation->slots != NULL && i <= generation->slot_mask; i++) {
         struct id_slot slot = generation->slots[i];
-        if (slot.position == 0)
+        if (slot.past == 0)
             continue;
-        uint64_t at = slot.hash & mask;
-        while (slots[at].position != 0)
+        uint64_t at = home_of(mask, slot.tag);
+        while (slots[at].past != 0)
             at = (at + 1) & mask;
         slots[at] = slot;
     }
@@ -61,9 +73,16 @@ settle_status ids_reserve(struct ids *ids, uint64_t more)
     return slots == ids->young.slot_mask + 1 ? SETTLE_OK : generation_grow(ids->mem, &ids->young, slots);
 }
 
-bool ids_make_room(struct ids *ids, uint64_t applied_position)
+/* Whether the young generation has room for one more, and its slots can say where that stands. */
+static bool young_has_room(const struct ids *ids, uint64_t position)
 {
-    if (ids->young.count < ids->generation_max)
+    const struct id_generation *young = &ids->young;
+    return young->count == 0 || (young->count < ids->generation_max && position - young->position_min < UINT32_MAX);
+}
+
+bool ids_make_room(struct ids *ids, uint64_t position, uint64_t applied_position)
+{
+    if (young_has_room(ids, position))
         return true;
     if (ids->old.count > 0 && ids->old.position_max >= applied_position)
         return false;
@@ -79,18 +98,21 @@ void ids_insert(struct ids *ids, uint64_t hash, uint64_t position)
 {
     struct id_generation *young = &ids->young;
     assert(position > young->position_max && (young->count + 1) * 2 <= young->slot_mask + 1);
-    uint64_t at = hash & young->slot_mask;
-    while (young->slots[at].position != 0)
+    if (young->count == 0)
+        young->position_min = position;
+    assert(position - young->position_min < UINT32_MAX); /* ids_make_room() was told */
+    uint64_t at = home_of(young->slot_mask, tag_of(hash));
+    while (young->slots[at].past != 0)
         at = (at + 1) & young->slot_mask;
-    young->slots[at] = (struct id_slot){hash, position};
+    young->slots[at] = (struct id_slot){tag_of(hash), (uint32_t)(position - young->position_min) + 1};
     young->count++;
     young->position_max = position;
 }
 
 void ids_prefetch(const struct ids *ids, uint64_t hash)
 {
-    __builtin_prefetch(&ids->young.slots[hash & ids->young.slot_mask]);
-    __builtin_prefetch(&ids->old.slots[hash & ids->old.slot_mask]);
+    __builtin_prefetch(&ids->young.slots[home_of(ids->young.slot_mask, tag_of(hash))]);
+    __builtin_prefetch(&ids->old.slots[home_of(ids->old.slot_mask, tag_of(hash))]);
 }
 
 uint64_t ids_find(const struct ids *ids, uint64_t hash, struct ids_cursor *cursor)
@@ -99,13 +121,14 @@ uint64_t ids_find(const struct ids *ids, uint64_t hash, struct ids_cursor *curso
         const struct id_generation *generation = cursor->generation == 0 ? &ids->young : &ids->old;
         if (generation->count == 0)
             continue;
+        const uint64_t home = home_of(generation->slot_mask, tag_of(hash));
         for (;;) {
-            const struct id_slot *slot = &generation->slots[(hash + cursor->probes) & generation->slot_mask];
-            if (slot->position == 0)
+            const struct id_slot *slot = &generation->slots[(home + cursor->probes) & generation->slot_mask];
+            if (slot->past == 0)
                 break;
             cursor->probes++;
-            if (slot->hash == hash)
-                return slot->position;
+            if (slot->tag == tag_of(hash))
+                return generation->position_min + slot->past - 1;
         }
     }
     return 0;

@@ -1,7 +1,7 @@
 /*
- * ids.h — the event ids that the store does not have yet: hash → journal position, in two generations. A hash, of which 32
- * bits are kept, is only a hint; the caller compares the id with the record at the position. A generation is dropped once the store holds all of it,
- * so memory follows the checkpoint interval, not the history.
+ * ids.h — the event ids that the store does not have yet: hash → journal position, in two generations. A hash, of which
+ * 32 bits are kept, is only a hint; the caller compares the id with the record at the position. A generation is dropped
+ * once the store holds all of it, so memory follows the checkpoint interval, not the history.
  */
 #ifndef ENGINE_IDS_H
 #define ENGINE_IDS_H

@@ -225,8 +225,8 @@ static void unheard_collect(void)
 /* As they come from the reader, until it is known whose they are. */
 struct arrival {
     struct stream_event event;
-    settle_result result;
     struct record_validated validated;
+    settle_result result;
     uint64_t position, first_position;
     size_t frame; /* counts assets and events: an asset may be declared in between */
 };

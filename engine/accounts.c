@@ -7,8 +7,8 @@
  *     hash names; nothing is ever removed, so an empty slot ends every search.
  *   - The home slot grows with the high bits of the hash, which the slot itself holds: growing reads no account and
  *     writes the new slots nearly in order.
- *   - At most 5/8 of the slots are taken. Even while the index doubles, old and new slots are 3 × 8/5 × 8 = 38.4
- *     bytes an account; with the account's 80 and one chunk begun that stays below 128.
+ *   - At most 5/8 of the slots are taken. Even while the index doubles, and since it was 15/16 as full, old and new slots
+ *     are 3 × 8/5 × 8 × 16/15 = 41 bytes an account; with the account's 80 and one chunk begun that stays below 128.
  *   - Chunks are allocated in order, never move and are never freed before the table: chunks[i] is NULL from the first
  *     one that is not there. An account is zeroed when it is added, not when its chunk is.
  *   - Only accounts_reserve() allocates. When it fails the table is as good as before.
@@ -72,6 +72,7 @@ void accounts_deinit(struct accounts *accounts)
         mem_free(accounts->mem, accounts->chunks[i]);
     mem_free(accounts->mem, accounts->chunks);
     mem_free(accounts->mem, accounts->slots);
+    mem_ahead_free(accounts->mem, &accounts->ahead);
     *accounts = (struct accounts){0};
 }
 
@@ -90,7 +91,7 @@ static settle_status slots_grow(struct accounts *accounts, uint64_t needed)
     uint64_t count = SLOTS_MIN;
     while (!slots_suffice(count, needed))
         count *= 2;
-    uint64_t *slots = mem_alloc_table(accounts->mem, (size_t)count, sizeof *slots);
+    uint64_t *slots = mem_ahead_take(accounts->mem, &accounts->ahead, (size_t)count, sizeof *slots);
     if (slots == NULL)
         return SETTLE_E_NO_MEMORY;
 
@@ -156,9 +157,13 @@ settle_status accounts_reserve(struct accounts *accounts, uint32_t more)
         return SETTLE_E_NO_MEMORY;
     if (!chunks_suffice(accounts, total))
         status = chunks_grow(accounts, (size_t)((total + CHUNK_ACCOUNTS - 1) >> CHUNK_SHIFT));
-    if (status == SETTLE_OK && (accounts->slots == NULL || !slots_suffice(accounts->slot_mask + 1, total)))
-        status = slots_grow(accounts, total);
-    return status;
+    if (status != SETTLE_OK)
+        return status;
+    if (accounts->slots == NULL || !slots_suffice(accounts->slot_mask + 1, total))
+        return slots_grow(accounts, total);
+    if (!slots_suffice(accounts->slot_mask + 1, (uint64_t)accounts->count + accounts->count / 15))
+        mem_ahead_step(accounts->mem, &accounts->ahead, (size_t)(accounts->slot_mask + 1) * 2, sizeof *accounts->slots);
+    return SETTLE_OK;
 }
 
 /* ---- Finding and adding ------------------------------------------------------------------------------------------ */

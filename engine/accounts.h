@@ -29,6 +29,7 @@ struct accounts {
     const struct mem *mem;
     uint64_t *slots; /* 0 = empty; else tag (high 32 bits of the hash) and account number + 1 */
     uint64_t slot_mask;
+    struct mem_ahead ahead; /* the next slots */
     struct account **chunks;
     size_t chunk_capacity;
     uint32_t count;

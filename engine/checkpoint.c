@@ -50,12 +50,13 @@ settle_status checkpoint_recover(settle *engine, settle_error *error)
     return status == SETTLE_E_END ? SETTLE_OK : status;
 }
 
-/* Up to what is durable now. Called and returns with the mutex held. */
+/* Up to what is durable now, and no further: who ran after a journal that keeps growing would write most pages of the store
+ * several times a second. Called and returns with the mutex held. */
 static void checkpoint_now(settle *e)
 {
-    while (e->latch.status == SETTLE_OK && e->applied.position < e->durable_position) {
+    const uint64_t limit = e->durable_position;
+    while (e->latch.status == SETTLE_OK && e->applied.position < limit) {
         struct journal_point point = e->applied;
-        uint64_t limit = e->durable_position;
         settle_error error = {.status = SETTLE_OK};
         pthread_mutex_unlock(&e->mutex);
         settle_status status = journal_reader_limit(e->follower, limit, &error);

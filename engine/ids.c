@@ -23,9 +23,10 @@ static uint64_t home_of(uint64_t slot_mask, uint32_t tag)
     return (tag * (slot_mask + 1)) >> 32;
 }
 
-static settle_status generation_grow(const struct mem *mem, struct id_generation *generation, uint64_t slot_count)
+static settle_status generation_grow(struct ids *ids, struct id_generation *generation, uint64_t slot_count)
 {
-    struct id_slot *slots = mem_alloc_table(mem, slot_count, sizeof *slots);
+    const struct mem *mem = ids->mem;
+    struct id_slot *slots = mem_ahead_take(mem, &ids->ahead, slot_count, sizeof *slots);
     if (slots == NULL)
         return SETTLE_E_NO_MEMORY;
     uint64_t mask = slot_count - 1;
@@ -48,9 +49,9 @@ static settle_status generation_grow(const struct mem *mem, struct id_generation
 settle_status ids_init(struct ids *ids, const struct mem *mem, uint64_t generation_max)
 {
     *ids = (struct ids){.mem = mem, .generation_max = generation_max};
-    settle_status status = generation_grow(mem, &ids->young, SLOTS_FIRST);
+    settle_status status = generation_grow(ids, &ids->young, SLOTS_FIRST);
     if (status == SETTLE_OK)
-        status = generation_grow(mem, &ids->old, SLOTS_FIRST);
+        status = generation_grow(ids, &ids->old, SLOTS_FIRST);
     if (status != SETTLE_OK)
         ids_deinit(ids);
     return status;
@@ -62,15 +63,22 @@ void ids_deinit(struct ids *ids)
         mem_free(ids->mem, ids->young.slots);
     if (ids->old.slots != NULL)
         mem_free(ids->mem, ids->old.slots);
+    if (ids->mem != NULL)
+        mem_ahead_free(ids->mem, &ids->ahead);
     *ids = (struct ids){.mem = NULL};
 }
 
 settle_status ids_reserve(struct ids *ids, uint64_t more)
 {
-    uint64_t wanted = ids->young.count + more, slots = ids->young.slot_mask + 1;
+    const uint64_t wanted = ids->young.count + more, present = ids->young.slot_mask + 1;
+    uint64_t slots = present;
     while (slots < wanted * 2)
         slots *= 2;
-    return slots == ids->young.slot_mask + 1 ? SETTLE_OK : generation_grow(ids->mem, &ids->young, slots);
+    if (slots > present)
+        return generation_grow(ids, &ids->young, slots);
+    if (wanted > present / 16 * 7 && present / 2 < ids->generation_max)
+        mem_ahead_step(ids->mem, &ids->ahead, present * 2, sizeof *ids->young.slots);
+    return SETTLE_OK;
 }
 
 /* Whether the young generation has room for one more, and its slots can say where that stands. */

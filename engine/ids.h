@@ -26,6 +26,7 @@ struct id_generation {
 struct ids {
     const struct mem *mem;
     struct id_generation young, old;
+    struct mem_ahead ahead; /* the young generation's next slots */
     uint64_t generation_max; /* ids a generation holds before it must change */
 };
 

@@ -8,22 +8,29 @@
  *
  * Segments are zero-filled before use because overwriting zeros needs no metadata commit of the file system at the sync
  * (6 times the throughput at 8192 events a commit). The first segment grows by doubling, so a small journal stays small;
- * later ones are prepared whole, in the background, once the one before is half full.
+ * later ones are prepared whole. A helper thread does either in the background once what there is has been half used; a
+ * commit that needs more than the helper has made waits for it, and makes the rest itself. The helper also has the page
+ * cache forget the segment that lies CACHED_BYTES behind: those who follow the journal are nearer, and pages that nobody
+ * gives back cost the machine fresh memory for every new one (docs/decisions/012).
  */
 #include "journal/writer.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
-#include <errno.h>
 
 #include "journal/base/bytes.h"
 #include "journal/watermark.h"
 
 #define FILL_BYTES_FIRST ((uint64_t)1 << 20)
 #define SPARE_SYNC_BYTES ((uint64_t)8 << 20)
+#define GROWTH_SYNC_BYTES ((uint64_t)1 << 20)
+#define CACHED_BYTES ((uint64_t)256 << 20) /* behind the current segment; the engine's store follows within 180 MB */
+#define CACHED_SEGMENTS 32 /* as many are known by name: shorter ones than CACHED_BYTES / 32 stay in the cache */
 
 struct journal_writer {
     const struct mem *mem;
@@ -32,13 +39,18 @@ struct journal_writer {
     uint64_t segment_bytes; /* never changes: the planner reads it while the committer goes over to a new header */
     struct segment_header header; /* of the current segment; the committer's */
     char name[SEGMENT_NAME_BYTES];
-    uint64_t filled_bytes;   /* of the current segment: written with zeros or frames up to here */
-    uint64_t next_position;  /* where the next frame begins; the planner's */
-    uint32_t chain;          /* after the last committed frame; the committer's */
-    bool spare_is_running;   /* spare_thread is to be joined */
-    pthread_t spare_thread;
-    int spare_fd;            /* the helper thread's until it is joined; -1 = none */
-    settle_status spare_status;
+    uint64_t filled_bytes;  /* of the current segment: written with zeros or frames up to here */
+    uint64_t next_position; /* where the next frame begins; the planner's */
+    uint32_t chain;         /* after the last committed frame; the committer's */
+    bool helper_is_running; /* helper_thread is to be joined; until then what it makes is its own: */
+    pthread_t helper_thread;
+    atomic_bool helper_is_done; /* joining it would not wait */
+    bool spare_has_failed;      /* it is not tried again before the switch, which then says why */
+    int spare_fd;               /* -1 = none */
+    uint64_t grown_bytes;       /* what filled_bytes will be when it is joined */
+    settle_error growth_error;  /* a write or a sync of the current segment failed: the next commit's answer */
+    /* Of the segments that this writer has left, by ordinal modulo their number; 0 = none. */
+    uint64_t left_first_seqs[CACHED_SEGMENTS];
 };
 
 settle_status journal_exists(int data_fd, const struct mem *mem, bool *ret_exists, settle_error *error)
@@ -179,8 +191,14 @@ settle_status journal_writer_open(int data_fd, const struct mem *mem, const stru
     struct journal_writer *w = mem_alloc(mem, 1, sizeof *w);
     if (w == NULL)
         return fail(error, SETTLE_E_NO_MEMORY, "no memory for a journal writer");
-    *w = (struct journal_writer){.mem = mem, .data_fd = data_fd, .journal_fd = -1, .segment_fd = -1, .watermark_fd = -1,
-                                 .spare_fd = -1, .next_position = end->position, .chain = end->chain};
+    *w = (struct journal_writer){.mem = mem,
+                                 .data_fd = data_fd,
+                                 .journal_fd = -1,
+                                 .segment_fd = -1,
+                                 .watermark_fd = -1,
+                                 .spare_fd = -1,
+                                 .next_position = end->position,
+                                 .chain = end->chain};
     struct segment_list list = {NULL, 0, NULL};
     settle_status status = dir_open_at(data_fd, "journal", false, &w->journal_fd, error);
     if (status == SETTLE_OK)
@@ -218,18 +236,24 @@ settle_status journal_writer_open(int data_fd, const struct mem *mem, const stru
     return SETTLE_OK;
 }
 
-static void spare_join(struct journal_writer *w)
+/* SETTLE_OK, or what went wrong with the current segment. */
+static settle_status helper_join(struct journal_writer *w, settle_error *error)
 {
-    if (w->spare_is_running)
-        pthread_join(w->spare_thread, NULL);
-    w->spare_is_running = false;
+    if (w->helper_is_running)
+        pthread_join(w->helper_thread, NULL);
+    w->helper_is_running = false;
+    if (w->filled_bytes < w->grown_bytes)
+        w->filled_bytes = w->grown_bytes;
+    if (w->growth_error.status != SETTLE_OK && error != NULL)
+        *error = w->growth_error;
+    return w->growth_error.status;
 }
 
 void journal_writer_close(struct journal_writer *writer)
 {
     if (writer == NULL)
         return;
-    spare_join(writer);
+    (void)helper_join(writer, NULL);
     struct watermark watermark;
     if (writer->watermark_fd >= 0 && watermark_read(writer->journal_fd, &watermark, NULL) == SETTLE_OK)
         (void)watermark_write(writer->watermark_fd, watermark.position, false, NULL);
@@ -307,20 +331,63 @@ void frame_close(struct journal_writer *writer, struct frame_buffer *buffer)
     buffer->is_open = false;
 }
 
-static void *spare_main(void *argument)
+/* Has the cache forget the segment before the newest CACHED_BYTES, if this writer wrote it. It may be in the archive by now. */
+static void cached_forget(struct journal_writer *w)
+{
+    uint64_t kept = CACHED_BYTES / w->segment_bytes + 1;
+    if (kept > CACHED_SEGMENTS || kept > w->header.ordinal)
+        return;
+    uint64_t ordinal = w->header.ordinal - kept;
+    uint64_t first_seq = w->left_first_seqs[ordinal % CACHED_SEGMENTS];
+    if (first_seq == 0)
+        return;
+    char name[SEGMENT_NAME_BYTES];
+    int fd = -1;
+    segment_name(first_seq, ordinal, name);
+    if (file_open_at(w->journal_fd, name, FILE_READ, &fd, NULL) == SETTLE_OK)
+        file_forget_cached(fd);
+    file_close(fd);
+}
+
+/* Through a descriptor of its own: one that is shared tells of a failed write at one sync only, and that might be this one. */
+static void segment_grow(struct journal_writer *w)
+{
+    int fd = -1;
+    const uint64_t wanted = w->filled_bytes * 2 < w->segment_bytes ? w->filled_bytes * 2 : w->segment_bytes;
+    settle_status status = file_open_at(w->journal_fd, w->name, FILE_WRITE, &fd, &w->growth_error);
+    while (status == SETTLE_OK && w->grown_bytes < wanted) {
+        uint64_t left = wanted - w->grown_bytes, chunk = left < GROWTH_SYNC_BYTES ? left : GROWTH_SYNC_BYTES;
+        status = file_write_zeros(fd, w->name, w->grown_bytes, chunk, &w->growth_error);
+        if (status == SETTLE_OK)
+            status = file_sync_data(fd, w->name, &w->growth_error);
+        if (status == SETTLE_OK)
+            w->grown_bytes += chunk;
+    }
+    file_close(fd);
+}
+
+static void *helper_main(void *argument)
 {
     struct journal_writer *w = argument;
-    w->spare_status = spare_create(w->journal_fd, w->header.segment_bytes, &w->spare_fd, NULL);
+    if (w->grown_bytes < w->segment_bytes) {
+        segment_grow(w);
+    } else {
+        cached_forget(w);
+        w->spare_has_failed = spare_create(w->journal_fd, w->segment_bytes, &w->spare_fd, NULL) != SETTLE_OK;
+    }
+    atomic_store(&w->helper_is_done, true);
     return NULL;
 }
 
-/* Has the next segment made ready once the current one is whole and half used. Failure is met at the switch. */
-static void spare_prepare(struct journal_writer *w, uint64_t offset_bytes)
+/* Has the current segment made longer, or the next one made ready, once what there is is half used. */
+static void helper_ask(struct journal_writer *w, uint64_t used_bytes)
 {
-    if (w->spare_is_running || w->header.segment_bytes <= FILL_BYTES_FIRST ||
-        offset_bytes < w->header.segment_bytes / 2)
+    if (w->helper_is_running || w->spare_has_failed || w->spare_fd >= 0 || w->segment_bytes <= FILL_BYTES_FIRST ||
+        used_bytes < w->filled_bytes / 2)
         return;
-    w->spare_is_running = pthread_create(&w->spare_thread, NULL, spare_main, w) == 0;
+    w->grown_bytes = w->filled_bytes;
+    atomic_store(&w->helper_is_done, false);
+    w->helper_is_running = pthread_create(&w->helper_thread, NULL, helper_main, w) == 0;
 }
 
 /* Goes over to the segment in which `frame` begins. Everything before is synced. */
@@ -332,10 +399,9 @@ static settle_status segment_switch(struct journal_writer *w, const struct frame
     header.created_us = frame->time_us;
     header.previous_chain = w->chain;
     assert(frame->position == header.ordinal * header.segment_bytes + SEGMENT_HEADER_BYTES);
-    spare_join(w);
-    settle_status status = SETTLE_OK;
+    settle_status status = helper_join(w, error);
     uint64_t filled = header.segment_bytes;
-    if (w->spare_fd < 0) { /* not asked for yet, or it failed: then this says why */
+    if (status == SETTLE_OK && w->spare_fd < 0) { /* not asked for yet, or it failed: then this says why */
         filled = first_fill(header.segment_bytes);
         status = spare_create(w->journal_fd, filled, &w->spare_fd, error);
     }
@@ -344,22 +410,27 @@ static settle_status segment_switch(struct journal_writer *w, const struct frame
     if (status != SETTLE_OK)
         return status;
     file_close(w->segment_fd);
+    w->left_first_seqs[w->header.ordinal % CACHED_SEGMENTS] = w->header.first_seq;
     w->segment_fd = w->spare_fd;
     w->spare_fd = -1;
     w->header = header;
-    w->filled_bytes = filled;
+    w->filled_bytes = w->grown_bytes = filled;
+    w->spare_has_failed = false;
     return SETTLE_OK;
 }
 
 /* Zeros ahead of the frame where the file has not grown that far. */
 static settle_status segment_fill(struct journal_writer *w, uint64_t end_bytes, settle_error *error)
 {
-    if (end_bytes <= w->filled_bytes)
-        return SETTLE_OK;
+    settle_status status = SETTLE_OK;
+    if (end_bytes > w->filled_bytes)
+        status = helper_join(w, error);
+    if (status != SETTLE_OK || end_bytes <= w->filled_bytes)
+        return status;
     uint64_t wanted = w->filled_bytes * 2 > end_bytes ? w->filled_bytes * 2 : align_up_u64(end_bytes, FILL_BYTES_FIRST);
     if (wanted > w->header.segment_bytes)
         wanted = w->header.segment_bytes;
-    settle_status status = file_write_zeros(w->segment_fd, w->name, w->filled_bytes, wanted - w->filled_bytes, error);
+    status = file_write_zeros(w->segment_fd, w->name, w->filled_bytes, wanted - w->filled_bytes, error);
     if (status == SETTLE_OK)
         w->filled_bytes = wanted;
     return status;
@@ -378,7 +449,10 @@ settle_status journal_writer_commit(struct journal_writer *writer, struct frame_
     frame_seal(frame, buffer->bytes, buffer->used, w->header.journal_id);
     uint64_t offset = frame->position % w->header.segment_bytes, end = offset + frame->length_bytes;
     assert(end <= w->header.segment_bytes - FRAME_ALIGN);
-    status = segment_fill(w, end, error);
+    if (w->helper_is_running && atomic_load(&w->helper_is_done))
+        status = helper_join(w, error);
+    if (status == SETTLE_OK)
+        status = segment_fill(w, end, error);
     if (status == SETTLE_OK)
         status = file_write(w->segment_fd, w->name, offset, buffer->bytes, frame->length_bytes, error);
     if (status == SETTLE_OK)
@@ -388,6 +462,6 @@ settle_status journal_writer_commit(struct journal_writer *writer, struct frame_
     if (status != SETTLE_OK)
         return fail_in(error, status, "journal");
     w->chain = frame->chain;
-    spare_prepare(w, end);
+    helper_ask(w, end);
     return SETTLE_OK;
 }

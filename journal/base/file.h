@@ -59,7 +59,7 @@ settle_status file_truncate(int fd, const char *name, uint64_t bytes, settle_err
 /* A hint: the system may begin to write these bytes out; it is not waited for, and nothing is durable by it. Written a piece at a
  * time, a large file does not meet the limits on dirty memory, which slowed it down to a fifth (docs/decisions/008). */
 void file_write_out(int fd, uint64_t offset, uint64_t count);
-/* A hint behind a sync: what is read next is to come from the disk, not from the cache. */
+/* A hint behind a sync: the file's pages may leave the cache, so that what is read next comes from the disk. */
 void file_forget_cached(int fd);
 settle_status file_sync_data(int fd, const char *name, settle_error *error); /* fdatasync */
 /* Never replaces what has the name already. */

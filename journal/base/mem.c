@@ -21,6 +21,8 @@ static void *libc_reallocate(void *context, void *memory, size_t bytes)
     return NULL;
 }
 
+#define PAGE_BYTES ((size_t)4096)
+
 const struct mem mem_libc = {libc_reallocate, NULL};
 
 /* count × size, at least 1; false when that is no size of an object. */
@@ -58,6 +60,42 @@ void *mem_alloc_table(const struct mem *mem, size_t count, size_t size)
     if (memory != NULL)
         memset(memory, 0, bytes);
     return memory;
+}
+
+static void ahead_write(struct mem_ahead *ahead, size_t count)
+{
+    memset((char *)ahead->memory + ahead->written, 0, count);
+    ahead->written += count;
+}
+
+void mem_ahead_step(const struct mem *mem, struct mem_ahead *ahead, size_t count, size_t size)
+{
+    size_t bytes;
+    if (!total_bytes(count, size, &bytes))
+        return;
+    if (ahead->bytes != bytes)
+        mem_ahead_free(mem, ahead);
+    if (ahead->memory == NULL)
+        *ahead = (struct mem_ahead){.memory = mem->reallocate(mem->context, NULL, bytes), .bytes = bytes};
+    size_t left = bytes - ahead->written;
+    if (ahead->memory != NULL)
+        ahead_write(ahead, left < PAGE_BYTES ? left : PAGE_BYTES);
+}
+
+void *mem_ahead_take(const struct mem *mem, struct mem_ahead *ahead, size_t count, size_t size)
+{
+    if (ahead->memory == NULL || ahead->bytes != count * size)
+        return mem_alloc_table(mem, count, size);
+    ahead_write(ahead, ahead->bytes - ahead->written);
+    void *memory = ahead->memory;
+    *ahead = (struct mem_ahead){.memory = NULL};
+    return memory;
+}
+
+void mem_ahead_free(const struct mem *mem, struct mem_ahead *ahead)
+{
+    mem_free(mem, ahead->memory);
+    *ahead = (struct mem_ahead){.memory = NULL};
 }
 
 void *mem_resize(const struct mem *mem, void *take_memory, size_t count, size_t size)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "engine/store_tables.h"
 #include "tests/lib/expect.h"
 #include "tests/lib/journal_builder.h"
 #include "tests/lib/oracle.h"
@@ -321,4 +322,29 @@ Test(engine_io, every_completion_that_waits_is_told_of_the_latch)
         cr_assert(rig_available(&rig, 1, RIG_USDT) >= acknowledged);
         rig_remove(&rig);
     }
+}
+
+/* A checkpoint that ran after a journal which keeps growing would begin again as soon as it ended, and write most pages of the
+ * store several times a second. */
+Test(engine_io, a_checkpoint_ends_where_the_journal_did_when_it_began)
+{
+    struct rig rig;
+    rig_make(&rig);
+    rig.options.checkpoint_interval_ms = UINT32_MAX;
+    rig.options.checkpoint_events_max = 4000;
+    rig.options.segment_bytes = 1 << 20;
+    rig_open(&rig);
+    trap_set(&(struct trap){.calls = TRAP_SYNCS, .path_end = STORE_DATA_NAME});
+    for (size_t i = 0; i < 20000; i += 20) {
+        settle_event events[20];
+        settle_result results[20];
+        for (size_t j = 0; j < 20; j++)
+            events[j] = rig_deposit(1001 + (i + j) % 500, RIG_USDT, 1, 1 + i + j);
+        EXPECT_OK(settle_submit(rig.engine, events, 20, results, &test_error));
+    }
+    rig_close(&rig);
+    uint64_t syncs = trap_clear();
+    /* At most two of one checkpoint, which begins behind 4000 events, and one checkpoint at closing. */
+    cr_assert(syncs >= 1 && syncs <= 2 * (20000 / 4000 + 1), "%zu syncs", (size_t)syncs);
+    rig_remove(&rig);
 }

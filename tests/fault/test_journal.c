@@ -481,7 +481,43 @@ Test(journal, a_writer_that_starts_syncs_what_a_dead_one_left_before_it_tells)
     builder_deinit(&b);
 }
 
-/* ---- The spare of large segments, which a thread makes ---------------------------------------------------------- */
+/* ---- What a thread makes ahead ---------------------------------------------------------------------------------- */
+
+/* Frames of `step` bytes until the first segment is full, or a commit fails. */
+static settle_status fill_first_segment(size_t step, settle_error *error)
+{
+    settle_status status = SETTLE_OK;
+    while (status == SETTLE_OK && b.end.position < 3 * MIB) {
+        builder_begin(&b);
+        while (b.buffer.used < step && frame_room(&b.buffer) > SOURCE_BYTES_MAX)
+            builder_add_source(&b, 4000);
+        builder_add_asset(&b);
+        status = builder_commit(&b, error);
+    }
+    return status;
+}
+
+/* The zeros behind the first segment's first MiB are a write of the journal: who cannot make it stops, whether a commit waits
+ * for it or not, and what was committed is there. */
+Test(journal, a_failed_growth_of_the_first_segment_stops_the_writer)
+{
+    static const unsigned calls[] = {TRAP_WRITES, TRAP_FDATASYNCS};
+    uint64_t frames_before_growth = 0;
+    builder_use_memory();
+    for (size_t i = 0; i < 2 * sizeof calls / sizeof *calls; i++) {
+        builder_init(&b, 3 * MIB, SEED);
+        while (b.end.position < MIB / 2 - 65536) /* the next but one asks the helper */
+            EXPECT_OK(frame_random(&test_error));
+        frames_before_growth = b.frame_count;
+        trap_set(&(struct trap){.calls = calls[i / 2], .index = i % 2 == 0 ? 3 : 10, .error = EIO, .path_end = ".seg"});
+        EXPECT_STATUS(fill_first_segment(65536, &test_error), SETTLE_E_IO);
+        cr_assert(trap_was_met());
+        cr_assert(strstr(test_error.file, "journal/0") != NULL && test_error.text[0] != '\0', "%s", test_error.file);
+        cr_assert_geq(b.frame_count, frames_before_growth);
+        expect_recovery("growth", i);
+        builder_deinit(&b);
+    }
+}
 
 Test(journal, a_spare_that_fails_once_is_made_at_the_switch)
 {
@@ -490,13 +526,7 @@ Test(journal, a_spare_that_fails_once_is_made_at_the_switch)
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
         builder_init(&b, 3 * MIB, SEED);
         trap_set(&(struct trap){.calls = calls[i], .index = 1, .error = ENOSPC, .path_end = SEGMENT_SPARE_NAME});
-        while (b.end.position < 3 * MIB) {
-            builder_begin(&b);
-            while (b.buffer.used < MIB / 2 && frame_room(&b.buffer) > SOURCE_BYTES_MAX)
-                builder_add_source(&b, 4000);
-            builder_add_asset(&b);
-            EXPECT_OK(builder_commit(&b, &test_error));
-        }
+        EXPECT_OK(fill_first_segment(MIB / 2, &test_error));
         cr_assert(trap_was_met());
         expect_recovery("spare", i);
         builder_deinit(&b);

@@ -331,7 +331,7 @@ Test(accounts, what_is_expected_or_reserved_is_added_without_allocating)
     EXPECT_OK(accounts_init(&accounts, &counter.mem, 5000));
     size_t calls = counter.calls;
     for (uint32_t i = 0; i < 5000; i++)
-        add(&accounts, i);
+        accounts_upsert(&accounts, user_of(i), asset_of(i));
     cr_assert_eq(counter.calls, calls);
     EXPECT_OK(accounts_reserve(&accounts, 100000));
     cr_assert_gt(counter.calls, calls);
@@ -341,6 +341,35 @@ Test(accounts, what_is_expected_or_reserved_is_added_without_allocating)
     for (uint32_t i = 5000; i < 105000; i++)
         accounts_upsert(&accounts, user_of(i), asset_of(i));
     cr_assert_eq(counter.calls, calls);
+    accounts_deinit(&accounts);
+    cr_assert_eq(counter.live_bytes, 0);
+}
+
+/* 10240 accounts fill 16384 slots: the next 32768 are begun at 15/16 of that, and are there when they are needed. */
+Test(accounts, slots_are_made_ahead_a_page_at_a_call)
+{
+    struct counter counter;
+    struct accounts accounts;
+    counter_init(&counter);
+    EXPECT_OK(accounts_init(&accounts, &counter.mem, 10240));
+    for (uint32_t i = 0; i < 9601; i++)
+        add(&accounts, i);
+    cr_assert_null(accounts.ahead.memory);
+    for (uint32_t i = 9601; i < 9603; i++)
+        add(&accounts, i);
+    cr_assert_not_null(accounts.ahead.memory);
+    cr_assert_eq(accounts.ahead.bytes, 32768 * 8);
+    cr_assert_eq(accounts.ahead.written, 2 * 4096);
+    for (uint32_t i = 9603; i < 10240; i++)
+        add(&accounts, i);
+    cr_assert_eq(accounts.ahead.written, accounts.ahead.bytes);
+    size_t calls = counter.calls;
+    const void *made = accounts.ahead.memory;
+    EXPECT_OK(accounts_reserve(&accounts, 1));
+    cr_assert_eq(accounts.slots, made);
+    cr_assert_null(accounts.ahead.memory);
+    cr_assert_eq(counter.calls, calls + 2, "the old slots freed, and a chunk");
+    expect_content(&accounts, 10240);
     accounts_deinit(&accounts);
     cr_assert_eq(counter.live_bytes, 0);
 }

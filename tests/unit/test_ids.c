@@ -160,6 +160,41 @@ static void *reallocate(void *context, void *memory, size_t bytes)
     return budget->allocations-- > 0 ? realloc(memory, bytes) : NULL;
 }
 
+/* 2048 ids half fill the first 4096 slots: the next are begun at 7/8 of that, and are there when they are needed. */
+Test(ids, slots_are_made_ahead_a_page_at_a_call)
+{
+    struct ids ids;
+    EXPECT_OK(ids_init(&ids, &mem_libc, 1 << 20));
+    for (uint64_t i = 1; i <= 2048; i++) {
+        cr_assert_eq(ids.ahead.memory != NULL, i > 2048 / 8 * 7 + 1, "%zu", (size_t)i);
+        EXPECT_OK(ids_reserve(&ids, 1));
+        ids_insert(&ids, i * UINT64_C(0x9e3779b97f4a7c15), i);
+    }
+    cr_assert_eq(ids.ahead.bytes, 8192 * 8);
+    cr_assert_eq(ids.ahead.written, ids.ahead.bytes);
+    const void *made = ids.ahead.memory;
+    EXPECT_OK(ids_reserve(&ids, 1));
+    cr_assert_eq((const void *)ids.young.slots, made);
+    cr_assert_null(ids.ahead.memory);
+    for (uint64_t i = 1; i <= 2048; i++) {
+        struct ids_cursor cursor = {0};
+        cr_assert_eq(ids_find(&ids, i * UINT64_C(0x9e3779b97f4a7c15), &cursor), i);
+    }
+    ids_deinit(&ids);
+}
+
+Test(ids, slots_that_will_not_be_needed_are_not_made)
+{
+    struct ids ids;
+    EXPECT_OK(ids_init(&ids, &mem_libc, 2048)); /* then the generation changes */
+    for (uint64_t i = 1; i <= 2048; i++) {
+        EXPECT_OK(ids_reserve(&ids, 1));
+        ids_insert(&ids, i * UINT64_C(0x9e3779b97f4a7c15), i);
+    }
+    cr_assert_null(ids.ahead.memory);
+    ids_deinit(&ids);
+}
+
 Test(ids, without_memory_nothing_changes)
 {
     struct budget budget = {0};

@@ -168,3 +168,59 @@ Test(mem, a_table_that_is_too_large_is_no_memory)
     cr_assert_null(mem_alloc_table(&mem_libc, SIZE_MAX / 8, 16));
     cr_assert_null(mem_alloc_table(&mem_libc, (size_t)PTRDIFF_MAX + 1, 1));
 }
+
+/* ---- A table made ahead ----------------------------------------------------------------------------------------- */
+
+Test(mem, a_table_is_written_ahead_a_page_at_a_call_and_the_rest_when_it_is_taken)
+{
+    struct tally tally;
+    tally_init(&tally);
+    for (size_t steps = 0; steps < 5; steps++) {
+        struct mem_ahead ahead = {.memory = NULL};
+        for (size_t i = 0; i < steps; i++)
+            mem_ahead_step(&tally.mem, &ahead, 1250, 8);
+        cr_assert_eq(ahead.written, steps < 3 ? steps * 4096 : 10000);
+        const void *made = ahead.memory;
+        size_t asked = tally.asked;
+        uint8_t *table = mem_ahead_take(&tally.mem, &ahead, 1250, 8);
+        cr_assert_not_null(table);
+        expect_zeros(table, 10000);
+        cr_assert(steps == 0 ? tally.asked == asked + 1 : table == made && tally.asked == asked);
+        cr_assert(ahead.memory == NULL && ahead.bytes == 0);
+        mem_free(&tally.mem, table);
+    }
+    cr_assert_eq(tally.asked, tally.freed);
+}
+
+Test(mem, a_table_made_ahead_of_another_size_is_not_taken)
+{
+    struct tally tally;
+    tally_init(&tally);
+    struct mem_ahead ahead = {.memory = NULL};
+    mem_ahead_step(&tally.mem, &ahead, 1000, 8);
+    uint8_t *table = mem_ahead_take(&tally.mem, &ahead, 2000, 8);
+    cr_assert(table != NULL && table != ahead.memory && ahead.bytes == 8000);
+    expect_zeros(table, 16000);
+    mem_ahead_step(&tally.mem, &ahead, 4000, 8); /* the next is another: this one goes */
+    cr_assert(ahead.bytes == 32000 && ahead.written == 4096 && tally.freed == 1);
+    mem_free(&tally.mem, table);
+    mem_ahead_free(&tally.mem, &ahead);
+    mem_ahead_free(&tally.mem, &ahead);
+    cr_assert(tally.asked == 3 && tally.freed == 3);
+}
+
+Test(mem, without_memory_nothing_is_made_ahead)
+{
+    struct tally tally;
+    tally_init(&tally);
+    struct mem_ahead ahead = {.memory = NULL};
+    tally.is_empty = true;
+    mem_ahead_step(&tally.mem, &ahead, 1000, 8);
+    mem_ahead_step(&tally.mem, &ahead, SIZE_MAX, 8);
+    cr_assert(ahead.memory == NULL && ahead.written == 0);
+    cr_assert_null(mem_ahead_take(&tally.mem, &ahead, 1000, 8));
+    tally.is_empty = false;
+    mem_ahead_step(&tally.mem, &ahead, 1000, 8);
+    cr_assert_eq(ahead.written, 4096);
+    mem_ahead_free(&tally.mem, &ahead);
+}

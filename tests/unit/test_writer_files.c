@@ -2,6 +2,8 @@
  * test_writer_files.c — how segment files grow, what their last bytes are, and the switch of segments with and
  * without a spare.
  */
+#include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,29 +11,66 @@
 
 SETTLE_SUITE(writer_files);
 
+/* In front of the C library's: by which names the cache was told to forget a file. */
+static char forgotten[8][SEGMENT_NAME_BYTES];
+static _Atomic size_t forgotten_count;
+
+int posix_fadvise(int fd, off_t offset, off_t length, int advice)
+{
+    char link[32], target[512];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t bytes = readlink(link, target, sizeof target - 1);
+    cr_assert(bytes > 0 && offset == 0 && length == 0 && advice == POSIX_FADV_DONTNEED);
+    target[bytes] = '\0';
+    size_t index = forgotten_count++;
+    if (index < COUNT(forgotten))
+        snprintf(forgotten[index], sizeof forgotten[index], "%s", strrchr(target, '/') + 1);
+    return 0;
+}
+
 /* ---- Files ------------------------------------------------------------------------------------------------------ */
 
-Test(writer_files, the_first_segment_grows_by_doubling)
+/* Waits for the helper thread: what is to be seen comes within ten seconds, or not at all. */
+static void wait_for(const char *name, uint64_t bytes)
+{
+    for (int i = 0; i < 10000 && journal_file_bytes(b.data_fd, name) != bytes; i++)
+        usleep(1000);
+    cr_assert_eq(journal_file_bytes(b.data_fd, name), bytes, "%s at %zu", name, (size_t)b.end.position);
+}
+
+Test(writer_files, the_first_segment_grows_by_doubling_once_it_is_half_full)
 {
     begin(6 * MIB + 4096);
     uint64_t expected = MIB;
     cr_assert_eq(journal_file_bytes(b.data_fd, name_of(0)), MIB);
     while (b.end.position + 65536 < 6 * MIB) {
         builder_note(&b, 65536);
-        while (expected < b.end.position)
+        if (b.end.position >= expected / 2)
             expected = expected * 2 > 6 * MIB ? 6 * MIB + 4096 : expected * 2;
-        cr_assert_eq(journal_file_bytes(b.data_fd, name_of(0)), expected, "at %zu", (size_t)b.end.position);
+        wait_for(name_of(0), expected);
     }
     builder_close(&b);
     expect_built();
     builder_deinit(&b);
 }
 
+Test(writer_files, a_commit_that_the_helper_is_too_late_for_waits_or_does_it_itself)
+{
+    for (uint64_t step = MIB / 8; step <= 4 * MIB; step *= 2) {
+        begin(24 * MIB);
+        while (b.end.position + step + 4096 < 24 * MIB)
+            builder_note(&b, step);
+        builder_close(&b);
+        expect_built();
+        builder_deinit(&b);
+    }
+}
+
 Test(writer_files, a_frame_longer_than_twice_the_file_grows_it_enough)
 {
     begin(16 * MIB);
     builder_note(&b, 5 * MIB + 64);
-    cr_assert_eq(journal_file_bytes(b.data_fd, name_of(0)), 6 * MIB);
+    wait_for(name_of(0), 12 * MIB); /* 6 MiB by the commit, the rest behind it */
     builder_close(&b);
     expect_built();
     /* A file without its trailing zeros grows again, as much or as little as it must. */
@@ -78,14 +117,6 @@ Test(writer_files, a_hundred_small_segments)
     builder_deinit(&b);
 }
 
-/* Waits for the helper thread: what is to be seen comes within ten seconds, or not at all. */
-static void wait_for_spare(uint64_t bytes)
-{
-    for (int i = 0; i < 10000 && journal_file_bytes(b.data_fd, SEGMENT_SPARE_NAME) != bytes; i++)
-        usleep(1000);
-    cr_assert_eq(journal_file_bytes(b.data_fd, SEGMENT_SPARE_NAME), bytes);
-}
-
 Test(writer_files, the_next_segment_is_made_ready_once_one_is_half_full)
 {
     begin(3 * MIB);
@@ -94,7 +125,7 @@ Test(writer_files, the_next_segment_is_made_ready_once_one_is_half_full)
     usleep(20000);
     cr_assert_eq(journal_file_bytes(b.data_fd, SEGMENT_SPARE_NAME), UINT64_MAX);
     builder_note(&b, MIB / 4);
-    wait_for_spare(3 * MIB);
+    wait_for(SEGMENT_SPARE_NAME, 3 * MIB);
     struct stat before, after;
     char path[TEMPDIR_PATH_BYTES], journal[TEMPDIR_PATH_BYTES];
     tempdir_join(journal, b.path, "journal");
@@ -174,4 +205,55 @@ Test(writer_files, a_spare_that_cannot_be_made_is_met_at_the_switch)
         expect_built();
         builder_deinit(&b);
     }
+}
+
+/* ---- The cache -------------------------------------------------------------------------------------------------- */
+
+/* Until the segment that many behind the present one is more than half full. */
+static void write_segments(uint64_t count)
+{
+    uint64_t end = (b.end.position / (16 * MIB) + count) * 16 * MIB + 9 * MIB;
+    while (b.end.position < end)
+        builder_note(&b, 5 * MIB);
+}
+
+Test(writer_files, the_cache_forgets_a_segment_256_MiB_behind)
+{
+    begin(16 * MIB);
+    write_segments(18); /* the newest sixteen and the present one stay */
+    builder_close(&b);
+    cr_assert_eq(forgotten_count, 2);
+    cr_assert_str_eq(forgotten[0], name_of(0));
+    cr_assert_str_eq(forgotten[1], name_of(1));
+    /* A writer knows the segments that it wrote itself; others stay. */
+    builder_open(&b);
+    write_segments(1);
+    builder_close(&b);
+    cr_assert_eq(forgotten_count, 2);
+    expect_built();
+    builder_deinit(&b);
+}
+
+Test(writer_files, a_segment_that_has_gone_need_not_be_forgotten)
+{
+    begin(16 * MIB);
+    write_segments(1);
+    int journal_fd = -1;
+    EXPECT_OK(dir_open_at(b.data_fd, "journal", false, &journal_fd, &test_error));
+    EXPECT_OK(file_remove_at(journal_fd, name_of(0), &test_error));
+    file_close(journal_fd);
+    write_segments(16);
+    cr_assert_eq(forgotten_count, 0);
+    builder_close(&b);
+    builder_deinit(&b);
+}
+
+Test(writer_files, short_segments_stay_in_the_cache)
+{
+    begin(2 * MIB);
+    while (b.end.position < 80 * MIB)
+        builder_note(&b, MIB);
+    cr_assert_eq(forgotten_count, 0);
+    builder_close(&b);
+    builder_deinit(&b);
 }

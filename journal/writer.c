@@ -191,14 +191,8 @@ settle_status journal_writer_open(int data_fd, const struct mem *mem, const stru
     struct journal_writer *w = mem_alloc(mem, 1, sizeof *w);
     if (w == NULL)
         return fail(error, SETTLE_E_NO_MEMORY, "no memory for a journal writer");
-    *w = (struct journal_writer){.mem = mem,
-                                 .data_fd = data_fd,
-                                 .journal_fd = -1,
-                                 .segment_fd = -1,
-                                 .watermark_fd = -1,
-                                 .spare_fd = -1,
-                                 .next_position = end->position,
-                                 .chain = end->chain};
+    *w = (struct journal_writer){.mem = mem, .data_fd = data_fd, .journal_fd = -1, .segment_fd = -1, .watermark_fd = -1,
+                                 .spare_fd = -1, .next_position = end->position, .chain = end->chain};
     struct segment_list list = {NULL, 0, NULL};
     settle_status status = dir_open_at(data_fd, "journal", false, &w->journal_fd, error);
     if (status == SETTLE_OK)
@@ -349,12 +343,13 @@ static void cached_forget(struct journal_writer *w)
     file_close(fd);
 }
 
-/* Through a descriptor of its own: one that is shared tells of a failed write at one sync only, and that might be this one. */
+/* Through a descriptor of its own: one that is shared tells of a failed write at one sync only, and that might be this one. Where
+ * there is none to be had nothing has failed yet: the commit has its own. */
 static void segment_grow(struct journal_writer *w)
 {
     int fd = -1;
     const uint64_t wanted = w->filled_bytes * 2 < w->segment_bytes ? w->filled_bytes * 2 : w->segment_bytes;
-    settle_status status = file_open_at(w->journal_fd, w->name, FILE_WRITE, &fd, &w->growth_error);
+    settle_status status = file_open_at(w->journal_fd, w->name, FILE_WRITE, &fd, NULL);
     while (status == SETTLE_OK && w->grown_bytes < wanted) {
         uint64_t left = wanted - w->grown_bytes, chunk = left < GROWTH_SYNC_BYTES ? left : GROWTH_SYNC_BYTES;
         status = file_write_zeros(fd, w->name, w->grown_bytes, chunk, &w->growth_error);

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PAGE_BYTES ((size_t)4096)
+
 static void *libc_reallocate(void *context, void *memory, size_t bytes)
 {
     (void)context;
@@ -20,8 +22,6 @@ static void *libc_reallocate(void *context, void *memory, size_t bytes)
     free(memory);
     return NULL;
 }
-
-#define PAGE_BYTES ((size_t)4096)
 
 const struct mem mem_libc = {libc_reallocate, NULL};
 

@@ -106,9 +106,9 @@ static bool go_on(struct follower *f, const struct log_position *from)
                       (unsigned)f->options.sample_per_million, (unsigned)from->sample_per_million);
     f->done.sample_per_million = f->options.sample_per_million;
     f->done.file_bytes = f->current.bytes;
-    /* Other lives may have written since the last sync, with a sync that failed: from here on it counts. Saved at
+    /* Other lives may have written since the last sync, or a sync has failed: from here on it counts. Saved at
      * once: a position of another journal must not stay beside lines of this one. */
-    if (log_current_sync(&f->current, &f->error) != SETTLE_OK)
+    if (log_current_resync(&f->current, &f->error) != SETTLE_OK)
         return follower_pause(f);
     if (!is_saved(f) && !follower_save_synced(f))
         return false;
@@ -127,7 +127,7 @@ static bool set_aside(struct follower *f, const char *why)
                   LOG_NAME, why);
     if (f->current.bytes == 0 || !f->current.has_day)
         return true;
-    if (log_current_sync(&f->current, &f->error) != SETTLE_OK)
+    if (log_current_resync(&f->current, &f->error) != SETTLE_OK)
         return follower_pause(f);
     if (!follower_rename_current(f, f->current.day, false))
         return false;

@@ -8,11 +8,13 @@
 
 #include <assert.h>
 
+#include "journal/base/status.h"
 #include "journal/follow/log_files.h"
 
 #define PERMISSIONS 0640
 
 #define WRITE_OUT_BYTES ((uint64_t)8 << 20)
+#define REWRITE_BYTES ((size_t)256 << 10)
 
 void log_current_init(struct log_current *current, int dir_fd, const struct mem *mem)
 {
@@ -104,4 +106,20 @@ settle_status log_current_mend(struct log_current *current, settle_error *error)
 settle_status log_current_sync(struct log_current *current, settle_error *error)
 {
     return file_sync_data(current->fd, LOG_NAME, error);
+}
+
+settle_status log_current_resync(struct log_current *current, settle_error *error)
+{
+    uint8_t *bytes = mem_alloc(current->mem, REWRITE_BYTES, 1);
+    if (bytes == NULL)
+        return fail(error, SETTLE_E_NO_MEMORY, "no memory to write a log file again");
+    settle_status status = SETTLE_OK;
+    for (uint64_t at = current->tail.trusted_bytes; at < current->bytes && status == SETTLE_OK; at += REWRITE_BYTES) {
+        size_t count = current->bytes - at < REWRITE_BYTES ? (size_t)(current->bytes - at) : REWRITE_BYTES;
+        status = file_read_zeros(current->fd, LOG_NAME, at, bytes, count, error);
+        if (status == SETTLE_OK)
+            status = file_write(current->fd, LOG_NAME, at, bytes, count, error);
+    }
+    mem_free(current->mem, bytes);
+    return status == SETTLE_OK ? log_current_sync(current, error) : status;
 }

@@ -36,5 +36,8 @@ settle_status log_current_watch(const struct log_current *current, enum log_chan
 settle_status log_current_write(struct log_current *current, const char *lines, size_t count, settle_error *error);
 settle_status log_current_mend(struct log_current *current, settle_error *error);
 settle_status log_current_sync(struct log_current *current, settle_error *error);
+/* For one just opened: writes what lies behind the trusted bytes once more, the same bytes, and syncs. A sync that failed, in this
+ * process or in one that is gone, has left pages that count as written and that no later sync would write. */
+settle_status log_current_resync(struct log_current *current, settle_error *error);
 
 #endif

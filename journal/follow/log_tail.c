@@ -206,6 +206,7 @@ static settle_status tail_read(struct scan *s, int fd, const char *name, uint64_
         status = byte_before(fd, name, from, &byte, error);
     if (from > tail->file_bytes || byte != '\n')
         from = 0; /* not the file that was synced */
+    tail->trusted_bytes = from;
     if (status == SETTLE_OK)
         status = scan_range(s, fd, name, from, tail->file_bytes, buffer, error);
     bool has_damage = s->damaged_at != UINT64_MAX;

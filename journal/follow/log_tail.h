@@ -15,6 +15,7 @@ struct log_line {
 bool log_line_parse(const char *line, size_t bytes, struct log_line *ret_line);
 
 struct log_tail {
+    uint64_t trusted_bytes; /* `from`, where that is a place between two lines of this file; else 0 */
     uint64_t file_bytes;
     uint64_t kept_bytes;  /* what comes behind is torn, or zeros where lines were to be */
     bool needs_newline;   /* what is kept is somebody else's and does not end with one */

@@ -185,3 +185,65 @@ Test(follower_io, lines_behind_a_failed_sync_are_rendered_again, .init = begin, 
     scene_expect_files(&scene);
     scene_close(&scene);
 }
+
+/* What the first fdatasync of settlement.log comes behind. */
+struct rewriting {
+    uint64_t from, to; /* of the file, written without a gap */
+    bool is_synced;
+};
+
+static void observe_rewriting(void *context, const struct trap_note *note)
+{
+    struct rewriting *rewriting = context;
+    if (rewriting->is_synced)
+        return;
+    rewriting->is_synced = note->call == TRAP_FDATASYNCS;
+    if (note->call != TRAP_WRITES)
+        return;
+    if (rewriting->to == 0)
+        rewriting->from = note->offset;
+    cr_assert(rewriting->to == 0 || note->offset == rewriting->to);
+    rewriting->to = note->offset + note->count;
+}
+
+/* A step in which the file's first sync fails with `error`, if any; what was written before the sync. */
+static struct rewriting step_observed(int error)
+{
+    struct rewriting rewriting = {0};
+    trap_set(&(struct trap){.calls = error != 0 ? TRAP_FDATASYNCS : TRAP_WRITES | TRAP_FDATASYNCS,
+                            .index = error != 0,
+                            .error = error,
+                            .path_end = "settlement.log",
+                            .observe = error != 0 ? NULL : observe_rewriting,
+                            .context = &rewriting});
+    EXPECT_OK(follower_step(scene.follower, scene.reader, &scene.progress, &test_error));
+    trap_clear();
+    cr_assert_eq(scene.progress.is_paused, error != 0);
+    return rewriting;
+}
+
+/* An earlier life's lines are in the cache alone; a sync fails, here or in the life that is gone, and leaves clean pages; the next
+ * one succeeds and writes nothing. So they are written again. (Seed 470688 of the simulation.) */
+Test(follower_io, lines_that_a_dead_life_left_unsynced_are_written_again, .init = begin, .fini = end)
+{
+    scene.options.rotate_bytes = 0;
+    size_t left = 0;
+    for (int fails = 0; fails < 2; fails++) {
+        scene_open(&scene);
+        EXPECT_OK(journal_reader_limit(scene.reader, ends[0], &test_error));
+        EXPECT_OK(follower_step(scene.follower, scene.reader, &scene.progress, &test_error));
+        scene_kill(&scene);
+        free(scene_read(&scene, "settlement.log", &left));
+        cr_assert_gt(left, 0);
+        scene_open(&scene);
+        EXPECT_OK(journal_reader_limit(scene.reader, ends[0], &test_error));
+        if (fails)
+            (void)step_observed(EIO);
+        struct rewriting rewriting = step_observed(0);
+        cr_assert(rewriting.is_synced && rewriting.from == 0 && rewriting.to >= left, "%zu to %zu of %zu",
+                  (size_t)rewriting.from, (size_t)rewriting.to, left);
+        scene_kill(&scene);
+        scene_remove(&scene, "settlement.log");
+        scene_remove(&scene, ".settlement.position");
+    }
+}

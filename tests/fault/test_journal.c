@@ -519,6 +519,19 @@ Test(journal, a_failed_growth_of_the_first_segment_stops_the_writer)
     }
 }
 
+/* Nothing has failed that was to be written: the commits have the file open, and make it longer themselves. */
+Test(journal, a_growth_without_a_descriptor_is_the_commits_own)
+{
+    builder_use_memory();
+    builder_init(&b, 3 * MIB, SEED);
+    trap_set(&(struct trap){
+        .calls = TRAP_OPENS, .index = 1, .action = TRAP_FROM_NOW, .error = EMFILE, .path_end = ".seg"});
+    EXPECT_OK(fill_first_segment(65536, &test_error));
+    cr_assert(trap_was_met());
+    expect_recovery("descriptor", 0);
+    builder_deinit(&b);
+}
+
 Test(journal, a_spare_that_fails_once_is_made_at_the_switch)
 {
     static const unsigned calls[] = {TRAP_OPENS, TRAP_WRITES, TRAP_FDATASYNCS};

@@ -248,6 +248,15 @@ static bool add_consumed(cJSON *object, const struct leaf *leaf)
     return true;
 }
 
+/* What an amount was before a change. A leaf in which there was no such amount is refused. */
+static i128 amount_before(struct cursor *c, i128 after, i128 delta)
+{
+    i128 before = 0;
+    if (__builtin_sub_overflow(after, delta, &before))
+        c->good = false;
+    return before;
+}
+
 static bool add_effects(cJSON *object, const struct leaf *leaf, struct cursor *c)
 {
     cJSON *effects = cJSON_AddArrayToObject(object, "effects");
@@ -264,12 +273,12 @@ static bool add_effects(cJSON *object, const struct leaf *leaf, struct cursor *c
         i128 delta = take_signed(c, (flags & 1) != 0), after = take_signed(c, (flags & 1) != 0);
         add_user(effect, "user", user);
         add_asset(effect, "asset", leaf, asset);
-        add_amount(effect, "before", leaf, asset, after - delta);
+        add_amount(effect, "before", leaf, asset, amount_before(c, after, delta));
         add_amount(effect, "delta", leaf, asset, delta);
         add_amount(effect, "after", leaf, asset, after);
         if ((flags & 2) != 0) {
             i128 held_delta = take_signed(c, (flags & 1) != 0), held_after = take_signed(c, (flags & 1) != 0);
-            add_amount(effect, "held_before", leaf, asset, held_after - held_delta);
+            add_amount(effect, "held_before", leaf, asset, amount_before(c, held_after, held_delta));
             add_amount(effect, "held_delta", leaf, asset, held_delta);
             add_amount(effect, "held_after", leaf, asset, held_after);
         }

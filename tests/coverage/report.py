@@ -5,7 +5,7 @@
 
 EXPORT.json is `llvm-cov export`, several of one build count together; LAYER a folder (journal, engine). Prints a table per file and each line, outcome of a branch
 and condition (MC/DC) that was not reached. Fails where a line or an outcome is neither reached nor explained, and where an
-explanation fits nothing that is not reached (that an open place is reached now is only told). --list: also what is explained, and the conditions; --rows: what has no explanation as
+explanation fits nothing that is not reached (of an open place, and of one that begins with "race:", that is only told). --list: also what is explained, and the conditions; --rows: what has no explanation as
 rows to write one.
 
 explained.txt beside this file says why a place is not reached. A line is named by its text, so that it may move; a block is a file
@@ -15,7 +15,7 @@ and a reason, then a row a line:
         segment_fill | true | if (wanted > w->header.segment_bytes)
 
 Between the bars: line, true, false, or more than one of them with commas. A reason that begins with "open" is none: the place
-waits for its test, and is counted apart. Conditions (MC/DC) need no explanation, and what an assertion would do is not counted:
+waits for its test, and is counted apart. One that begins with "race:" names what only another process's timing brings about: a run may reach it or not. Conditions (MC/DC) need no explanation, and what an assertion would do is not counted:
 an assertion that fails is a defect.
 """
 import json
@@ -196,7 +196,7 @@ def main(arguments):
                 places = ", ".join(str(i + 1) for i, is_covered in enumerate(covered) if not is_covered)
                 print(f"{source.name}:{line}:{column}: MC/DC: condition {places} of {len(covered)}: {source.line_of(line)}")
     stale = [key for key in explained if key not in used and key[0].split("/")[0] in layers]
-    reached = [key for key in stale if explained[key].startswith("open")]
+    reached = [key for key in stale if explained[key].startswith(("open", "race:"))]
     stale = [key for key in stale if key not in reached]
     print(f"\nnot reached: {counts['line']} lines, {counts['true'] + counts['false']} outcomes of branches; "
           f"{sum(counts.values()) - open_places - len(unexplained)} of them explained, {open_places} open, {len(unexplained)} without a word")
@@ -205,7 +205,7 @@ def main(arguments):
     if wants_rows:
         write_rows(rows)
     for file, function, text, kind in reached:
-        print(f"{EXPLAINED.name}: no longer open: {file} {function}: {kind}: {text}")
+        print(f"{EXPLAINED.name}: reached this time: {file} {function}: {kind}: {text}")
     for file, function, text, kind in stale:
         print(f"{EXPLAINED.name}: nothing is missed at {file} {function}: {kind}: {text}")
     sys.exit(1 if unexplained or stale else 0)

@@ -206,19 +206,19 @@ static void observe_rewriting(void *context, const struct trap_note *note)
     rewriting->to = note->offset + note->count;
 }
 
-/* A step in which the file's first sync fails with `error`, if any; what was written before the sync. */
-static struct rewriting step_observed(int error)
+/* A step in which the file's first write or sync fails, 0: neither; what was written before the sync. */
+static struct rewriting step_observed(unsigned failing)
 {
     struct rewriting rewriting = {0};
-    trap_set(&(struct trap){.calls = error != 0 ? TRAP_FDATASYNCS : TRAP_WRITES | TRAP_FDATASYNCS,
-                            .index = error != 0,
-                            .error = error,
+    trap_set(&(struct trap){.calls = failing != 0 ? failing : TRAP_WRITES | TRAP_FDATASYNCS,
+                            .index = failing != 0,
+                            .error = EIO,
                             .path_end = "settlement.log",
-                            .observe = error != 0 ? NULL : observe_rewriting,
+                            .observe = failing != 0 ? NULL : observe_rewriting,
                             .context = &rewriting});
     EXPECT_OK(follower_step(scene.follower, scene.reader, &scene.progress, &test_error));
     trap_clear();
-    cr_assert_eq(scene.progress.is_paused, error != 0);
+    cr_assert_eq(scene.progress.is_paused, failing != 0);
     return rewriting;
 }
 
@@ -228,7 +228,8 @@ Test(follower_io, lines_that_a_dead_life_left_unsynced_are_written_again, .init 
 {
     scene.options.rotate_bytes = 0;
     size_t left = 0;
-    for (int fails = 0; fails < 2; fails++) {
+    static const unsigned failing[] = {0, TRAP_FDATASYNCS, TRAP_WRITES};
+    for (size_t i = 0; i < sizeof failing / sizeof *failing; i++) {
         scene_open(&scene);
         EXPECT_OK(journal_reader_limit(scene.reader, ends[0], &test_error));
         EXPECT_OK(follower_step(scene.follower, scene.reader, &scene.progress, &test_error));
@@ -237,8 +238,8 @@ Test(follower_io, lines_that_a_dead_life_left_unsynced_are_written_again, .init 
         cr_assert_gt(left, 0);
         scene_open(&scene);
         EXPECT_OK(journal_reader_limit(scene.reader, ends[0], &test_error));
-        if (fails)
-            (void)step_observed(EIO);
+        if (failing[i] != 0)
+            (void)step_observed(failing[i]);
         struct rewriting rewriting = step_observed(0);
         cr_assert(rewriting.is_synced && rewriting.from == 0 && rewriting.to >= left, "%zu to %zu of %zu",
                   (size_t)rewriting.from, (size_t)rewriting.to, left);

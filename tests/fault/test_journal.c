@@ -481,6 +481,28 @@ Test(journal, a_writer_that_starts_syncs_what_a_dead_one_left_before_it_tells)
     builder_deinit(&b);
 }
 
+Test(journal, a_watermark_that_cannot_be_lowered_is_told)
+{
+    static const unsigned calls[] = {TRAP_OPENS, TRAP_WRITES, TRAP_FDATASYNCS};
+    builder_use_memory();
+    builder_init(&b, SEGMENT_BYTES_MIN, SEED);
+    EXPECT_OK(frames_random(3, &test_error));
+    builder_close(&b);
+    const uint64_t before = watermark();
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        trap_set(&(struct trap){.calls = calls[i], .index = 1, .error = EIO, .path_end = WATERMARK_NAME});
+        EXPECT_STATUS(watermark_lower(b.data_fd, before - 8, &test_error), SETTLE_E_IO);
+        cr_assert(trap_was_met() && strcmp(test_error.file, "journal/" WATERMARK_NAME) == 0, "%s", test_error.file);
+        trap_clear();
+        cr_assert_eq(watermark(), calls[i] == TRAP_FDATASYNCS ? before - 8 : before);
+    }
+    trap_set(&(struct trap){.calls = TRAP_OPENS, .index = 1, .error = EIO, .path_end = "journal"});
+    EXPECT_STATUS(watermark_lower(b.data_fd, before - 8, &test_error), SETTLE_E_IO);
+    trap_clear();
+    builder_open(&b);
+    builder_deinit(&b);
+}
+
 /* ---- What a thread makes ahead ---------------------------------------------------------------------------------- */
 
 /* Frames of `step` bytes until the first segment is full, or a commit fails. */
@@ -510,7 +532,7 @@ Test(journal, a_failed_growth_of_the_first_segment_stops_the_writer)
             EXPECT_OK(frame_random(&test_error));
         frames_before_growth = b.frame_count;
         trap_set(&(struct trap){.calls = calls[i / 2], .index = i % 2 == 0 ? 3 : 10, .error = EIO, .path_end = ".seg"});
-        EXPECT_STATUS(fill_first_segment(65536, &test_error), SETTLE_E_IO);
+        EXPECT_STATUS(fill_first_segment(i % 2 == 0 ? 65536 : 4096, &test_error), SETTLE_E_IO);
         cr_assert(trap_was_met());
         cr_assert(strstr(test_error.file, "journal/0") != NULL && test_error.text[0] != '\0', "%s", test_error.file);
         cr_assert_geq(b.frame_count, frames_before_growth);
@@ -519,13 +541,25 @@ Test(journal, a_failed_growth_of_the_first_segment_stops_the_writer)
     }
 }
 
+/* The first frame is longer than what is there when a segment begins, so that its own commit makes the file longer. */
+Test(journal, a_failed_growth_for_a_frame_stops_its_commit)
+{
+    builder_use_memory();
+    builder_init(&b, 3 * MIB, SEED);
+    trap_set(&(struct trap){.calls = TRAP_WRITES, .index = 1, .error = EIO, .path_end = ".seg"});
+    EXPECT_STATUS(fill_first_segment(MIB + 65536, &test_error), SETTLE_E_IO);
+    cr_assert(trap_was_met() && b.frame_count == 0);
+    expect_recovery("frame", 0);
+    builder_deinit(&b);
+}
+
 /* Nothing has failed that was to be written: the commits have the file open, and make it longer themselves. */
 Test(journal, a_growth_without_a_descriptor_is_the_commits_own)
 {
     builder_use_memory();
     builder_init(&b, 3 * MIB, SEED);
-    trap_set(&(struct trap){
-        .calls = TRAP_OPENS, .index = 1, .action = TRAP_FROM_NOW, .error = EMFILE, .path_end = ".seg"});
+    trap_set(
+        &(struct trap){.calls = TRAP_OPENS, .index = 1, .action = TRAP_FROM_NOW, .error = EMFILE, .path_end = ".seg"});
     EXPECT_OK(fill_first_segment(65536, &test_error));
     cr_assert(trap_was_met());
     expect_recovery("descriptor", 0);

@@ -376,15 +376,25 @@ static void *reallocate(void *context, void *memory, size_t bytes)
     return (*allocations)-- > 0 ? realloc(memory, bytes) : NULL;
 }
 
+Test(projection, a_leg_beyond_every_amount_does_not_fit_its_account)
+{
+    const settle_int128 most = (settle_int128)INT64_MAX << 64 | UINT64_MAX;
+    const struct account account = {.available = most, .held = most, .version = 1};
+    const settle_leg available = {.delta_available = 1, .after_available = -most - 1, .after_held = most, .version = 2};
+    const settle_leg held = {.delta_held = 1, .after_available = most, .after_held = -most - 1, .version = 2};
+    cr_assert_str_eq(account_leg_fault(&account, &available, true), "before + delta is not after");
+    cr_assert_str_eq(account_leg_fault(&account, &held, true), "before + delta is not after");
+}
+
 Test(projection, without_memory_it_says_so)
 {
     struct journal_builder builder;
     struct projection projection;
-    int allocations = 0, tries = 0;
+    int allocations = -1, tries = 0;
     const struct mem mem = {reallocate, &allocations};
     build(&builder, 3, 150); /* more ids than one array holds at first */
     settle_status status = SETTLE_E_NO_MEMORY;
-    for (; status == SETTLE_E_NO_MEMORY; tries++) {
+    for (; allocations < 0; tries++) { /* until none was refused */
         allocations = tries;
         status = projection_init(&projection, &mem, true);
         if (status != SETTLE_OK)
@@ -395,6 +405,7 @@ Test(projection, without_memory_it_says_so)
         status = projection_read(&projection, reader, &point, UINT64_MAX, &test_error);
         journal_reader_close(reader);
         projection_deinit(&projection);
+        cr_assert(status == SETTLE_E_END || (status == SETTLE_E_NO_MEMORY && allocations < 0));
     }
     cr_assert(status == SETTLE_E_END && tries > 5, "after %d tries: %d", tries, (int)status);
     builder_deinit(&builder);
